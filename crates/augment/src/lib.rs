@@ -1,0 +1,1 @@
+//! Differentiable augmentation for GANs: DiffAugment.

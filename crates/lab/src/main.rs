@@ -1,0 +1,2 @@
+//! The `frugan` command.
+fn main() {}

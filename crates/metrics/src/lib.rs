@@ -1,0 +1,1 @@
+//! FID, IS, KID, precision, recall, density, coverage and the leak measure.

@@ -1,0 +1,1 @@
+//! Training steps, runs, checkpoints, monitors and TensorBoard logs.
