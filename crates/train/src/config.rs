@@ -1,0 +1,262 @@
+//! The resolved configuration of a run: every value that a result depends on.
+
+use frugan_augment::AugmentConfig;
+use frugan_data::DataConfig;
+use frugan_losses::LossConfig;
+use frugan_metrics::EvalConfig;
+use frugan_models::ModelConfig;
+use frugan_nn::AdamConfig;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::nonfinite::Nonfinite;
+
+/// One training run. The defaults are the DiffAugment paper's BigGAN on CIFAR-10 (its code's launch flags).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seeds every draw of the run: weights, latents, labels, augmentation, data order. Example: `seed=1`.
+    pub seed: u64,
+    /// `auto`, `cpu` or `cuda[:n]`. Not part of the run's name.
+    pub device: String,
+    /// The generator and the discriminator.
+    pub model: ModelConfig,
+    /// The augmentation T and where it acts.
+    pub augment: AugmentConfig,
+    /// The adversarial loss and its regularisers.
+    pub loss: LossConfig,
+    /// The training images.
+    pub data: DataConfig,
+    /// Batch, optimisers and the average of weights.
+    pub optim: OptimConfig,
+    /// The metrics and their protocol.
+    pub eval: EvalConfig,
+    /// Length and bookkeeping.
+    pub train: TrainConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            device: "auto".into(),
+            model: ModelConfig::default(),
+            augment: AugmentConfig::default(),
+            loss: LossConfig::default(),
+            data: DataConfig::default(),
+            optim: OptimConfig::default(),
+            eval: EvalConfig::default(),
+            train: TrainConfig::default(),
+        }
+    }
+}
+
+/// Batch, optimisers and the average of weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimConfig {
+    /// Real images of one D step, and fakes of one D or G step.
+    pub batch: usize,
+    /// D steps before each G step, each on fresh reals and fakes.
+    pub num_d_steps: usize,
+    /// The generator's Adam.
+    pub g: AdamConfig,
+    /// The discriminator's Adam.
+    pub d: AdamConfig,
+    /// The average of the generator's weights, which samples and metrics use.
+    pub ema: EmaConfig,
+    /// Gradients of each network are scaled down to this norm, if given.
+    pub clip_norm: Option<f64>,
+    /// Gradients are cut to [-v, v], if given.
+    pub clip_value: Option<f64>,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        let adam = AdamConfig { lr: 2e-4, beta1: 0.0, beta2: 0.999, ..AdamConfig::default() };
+        Self {
+            batch: 50,
+            num_d_steps: 4,
+            g: adam,
+            d: adam,
+            ema: EmaConfig::default(),
+            clip_norm: None,
+            clip_value: None,
+        }
+    }
+}
+
+/// theta_ema = decay * theta_ema + (1 - decay) * theta, over parameters and buffers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmaConfig {
+    /// The decay a G step.
+    pub decay: f64,
+    /// Before this G step the average is a plain copy.
+    pub start_itr: u64,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self { decay: 0.9999, start_itr: 1000 }
+    }
+}
+
+/// Length and bookkeeping of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// G steps of the whole run.
+    pub steps: u64,
+    /// G steps of a tick: one line of `stats.jsonl`.
+    pub tick_steps: u64,
+    /// G steps between states from which a run resumes.
+    pub save_every_steps: u64,
+    /// G steps between sample grids; 0 for one at the end only.
+    pub sample_every_steps: u64,
+    /// G steps between histograms of weights and gradients in TensorBoard; 0 for none.
+    pub histogram_every_steps: u64,
+    /// `stop`, `skip:N` (up to N steps in a row) or `replace` (NaN by 0, infinities by 1e5, as StyleGAN2's code does).
+    pub nonfinite: Nonfinite,
+    /// Every snapshot, or only the best one and the last.
+    pub keep_snapshots: KeepSnapshots,
+    /// Training and held-out images that D is asked about each tick (the overfitting monitor).
+    pub monitor_images: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 250_000,
+            tick_steps: 100,
+            save_every_steps: 2000,
+            sample_every_steps: 2000,
+            histogram_every_steps: 0,
+            nonfinite: Nonfinite::Stop,
+            keep_snapshots: KeepSnapshots::BestAndLast,
+            monitor_images: 200,
+        }
+    }
+}
+
+/// Which snapshots stay on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepSnapshots {
+    /// The one with the best first metric, and the last one.
+    BestAndLast,
+    /// One at each evaluation.
+    All,
+}
+
+impl Config {
+    /// Checks what does not need the data: ranges, and values that contradict each other.
+    ///
+    /// # Errors
+    /// One sentence that names the value, the rule and the fix.
+    pub fn check(&self) -> Result<()> {
+        let config = |e: String| Error::Config(e);
+        self.augment.check().map_err(|e| config(e.to_string()))?;
+        self.loss.check().map_err(|e| config(e.to_string()))?;
+        self.eval.check()?;
+        let o = &self.optim;
+        at_least("optim.batch", o.batch as u64, 1)?;
+        at_least("optim.num_d_steps", o.num_d_steps as u64, 1)?;
+        for (name, adam) in [("optim.g", &o.g), ("optim.d", &o.d)] {
+            positive(&format!("{name}.lr"), adam.lr)?;
+            positive(&format!("{name}.eps"), adam.eps)?;
+            below_one(&format!("{name}.beta1"), adam.beta1)?;
+            below_one(&format!("{name}.beta2"), adam.beta2)?;
+        }
+        below_one("optim.ema.decay", o.ema.decay)?;
+        for (name, value) in [("optim.clip_norm", o.clip_norm), ("optim.clip_value", o.clip_value)] {
+            value.map_or(Ok(()), |v| positive(name, v))?;
+        }
+        let t = &self.train;
+        at_least("train.steps", t.steps, 1)?;
+        at_least("train.tick_steps", t.tick_steps, 1)?;
+        at_least("train.save_every_steps", t.save_every_steps, 1)?;
+        at_least("train.monitor_images", t.monitor_images as u64, 1)
+    }
+
+    /// Twelve hex digits that name the run: all values but where files lie and which device computes.
+    pub fn hash(&self) -> String {
+        let mut same = self.clone();
+        same.device = String::new();
+        same.data.root = None;
+        same.eval.weights = None;
+        let digest = Sha256::digest(same.to_toml().as_bytes());
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The configuration as a TOML document, as `config.toml` of a run holds it.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a config is plain numbers, texts and tables")
+    }
+
+    /// Reads what [`Config::to_toml`] wrote.
+    ///
+    /// # Errors
+    /// If the text is not a configuration of this version.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| Error::Config(format!("not a run's configuration: {}", e.message())))
+    }
+}
+
+fn at_least(name: &str, value: u64, least: u64) -> Result<()> {
+    if value < least {
+        return Err(Error::Config(format!("{name} = {value}: want {least} or more")));
+    }
+    Ok(())
+}
+
+fn positive(name: &str, value: f64) -> Result<()> {
+    if !(value.is_finite() && value > 0.0) {
+        return Err(Error::Config(format!("{name} = {value}: want a finite number above 0")));
+    }
+    Ok(())
+}
+
+fn below_one(name: &str, value: f64) -> Result<()> {
+    if !(0.0..1.0).contains(&value) {
+        return Err(Error::Config(format!("{name} = {value}: want a number in [0, 1)")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_config_survives_its_file() {
+        let mut config = Config::default();
+        config.optim.clip_norm = Some(1.5);
+        config.train.nonfinite = Nonfinite::Skip(3);
+        assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_hash_names_results_not_places() {
+        let base = Config::default();
+        let mut moved = base.clone();
+        moved.device = "cpu".into();
+        moved.data.root = Some("/elsewhere".into());
+        assert_eq!(base.hash(), moved.hash());
+        let mut other = base.clone();
+        other.seed = 1;
+        assert_ne!(base.hash(), other.hash());
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let mut config = Config::default();
+        config.optim.g.lr = f64::NAN;
+        assert_eq!(config.check().unwrap_err().to_string(), "optim.g.lr = NaN: want a finite number above 0");
+        let mut config = Config::default();
+        config.optim.batch = 0;
+        assert_eq!(config.check().unwrap_err().to_string(), "optim.batch = 0: want 1 or more");
+    }
+}

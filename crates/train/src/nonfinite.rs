@@ -1,0 +1,97 @@
+//! The policy for values that are not finite.
+
+use std::fmt;
+use std::str::FromStr;
+
+use frugan_autograd::{Result, Var};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What happens when a loss or a gradient is not finite. Always counted and reported, by tensor name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonfinite {
+    /// The run stops with op, tensor, step, last good state and a replay command.
+    Stop,
+    /// The optimiser's step is left out, up to so many times in a row; then the run stops.
+    Skip(u32),
+    /// NaN becomes 0 and infinities ±1e5 in the gradients (StyleGAN2's code).
+    Replace,
+}
+
+impl fmt::Display for Nonfinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop => write!(f, "stop"),
+            Self::Skip(most) => write!(f, "skip:{most}"),
+            Self::Replace => write!(f, "replace"),
+        }
+    }
+}
+
+impl FromStr for Nonfinite {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match (text, text.strip_prefix("skip:").map(str::parse)) {
+            ("stop", _) => Ok(Self::Stop),
+            ("replace", _) => Ok(Self::Replace),
+            (_, Some(Ok(most))) => Ok(Self::Skip(most)),
+            _ => Err(format!("train.nonfinite = \"{text}\": want \"stop\", \"skip:N\" or \"replace\"")),
+        }
+    }
+}
+
+impl Serialize for Nonfinite {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nonfinite {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The gradients that hold values which are not finite: (parameter's name, how many values).
+pub(crate) fn find(names: &[String], gradients: &[Var]) -> Result<Vec<(String, usize)>> {
+    let mut found = Vec::new();
+    for (name, gradient) in names.iter().zip(gradients) {
+        // A sum is finite unless a value is not (or the sum overflows, which is as bad).
+        if gradient.sum()?.item()?.is_finite() {
+            continue;
+        }
+        let count = gradient.to_vec::<f32>()?.iter().filter(|v| !v.is_finite()).count();
+        found.push((name.clone(), count.max(1)));
+    }
+    Ok(found)
+}
+
+/// NaN by 0, +inf by 1e5, -inf by -1e5.
+pub(crate) fn replace(gradient: &Var) -> Result<Var> {
+    let values = gradient.to_vec::<f32>()?;
+    let mended = values.iter().map(|v| if v.is_nan() { 0.0 } else { v.clamp(-1e5, 1e5) }).collect::<Vec<_>>();
+    let tensor = frugan_autograd::Tensor::from_vec(mended, gradient.dims(), &candle_core::Device::Cpu)?;
+    Var::constant(tensor).to_device(&gradient.device())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn policies_are_read_and_written() {
+        for text in ["stop", "skip:3", "replace"] {
+            assert_eq!(text.parse::<Nonfinite>().unwrap().to_string(), text);
+        }
+        assert!("skip:-1".parse::<Nonfinite>().unwrap_err().contains("skip:-1"));
+    }
+
+    #[test]
+    fn values_are_found_and_mended() {
+        let bad = candle_core::Tensor::new(&[1.0f32, f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &candle_core::Device::Cpu).unwrap();
+        let bad = Var::constant(bad);
+        assert_eq!(find(&["w".into()], std::slice::from_ref(&bad)).unwrap(), [("w".to_string(), 3)]);
+        assert_eq!(replace(&bad).unwrap().to_vec::<f32>().unwrap(), [1.0, 0.0, 1e5, -1e5]);
+    }
+}
