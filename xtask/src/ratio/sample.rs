@@ -1,0 +1,70 @@
+//! One run of one side, and what it printed.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The median iteration of a run without its first, and the run's peak of resident memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Sample {
+    pub(super) seconds: f64,
+    pub(super) peak_mib: f64,
+}
+
+impl Sample {
+    /// Runs a program that prints `iteration_s X` for each iteration and `peak_rss_mib X` at its end.
+    pub(super) fn of(what: &str, command: &mut Command) -> Result<Sample> {
+        let output = command.output().with_context(|| format!("{what} did not start"))?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{what} failed: {}", errors.trim().lines().last().unwrap_or("no message"));
+        Sample::parse(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("reading {what}"))
+    }
+
+    fn parse(text: &str) -> Result<Sample> {
+        let values = |key: &str| -> Result<Vec<f64>> {
+            text.lines()
+                .filter_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+                .map(|value| value.trim().parse().with_context(|| format!("{key} {value}: not a number")))
+                .collect()
+        };
+        let mut iterations = values("iteration_s")?;
+        ensure!(iterations.len() >= 2, "{} lines `iteration_s`, at least 2 are needed", iterations.len());
+        iterations.remove(0);
+        let peak_mib = values("peak_rss_mib")?.last().copied().context("no line `peak_rss_mib`")?;
+        Ok(Sample { seconds: median(iterations), peak_mib })
+    }
+}
+
+/// The middle value; of an even count the mean of the middle two.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_iteration_is_warm_up() -> Result<()> {
+        let text =
+            "device cpu\niteration_s 9.0\niteration_s 5.0\niteration_s 6.0\niteration_s 4.0\npeak_rss_mib 1462.5\n";
+        assert_eq!(Sample::parse(text)?, Sample { seconds: 5.0, peak_mib: 1462.5 });
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_that_says_too_little_is_an_error() {
+        for text in ["", "iteration_s 1\npeak_rss_mib 1", "iteration_s 1\niteration_s x\npeak_rss_mib 1"] {
+            assert!(Sample::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Sample::parse("iteration_s 1\niteration_s 1\n").is_err());
+    }
+
+    #[test]
+    fn median_of_even_and_odd_counts() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+}
