@@ -1,2 +1,4 @@
 //! The `frugan` command.
+mod config;
+mod failure;
 fn main() {}

@@ -1,0 +1,246 @@
+//! The file format of an experiment: `experiments/<paper>/<table>.toml`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::config::{Composer, Layer, did_you_mean};
+use crate::failure::{InputContext, input};
+
+/// A table: rows and columns of config changes, the paper's numbers, and the scales at which it can be run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    /// The paper, in words that find it.
+    pub(crate) source: String,
+    pub(crate) metrics: Vec<MetricSpec>,
+    pub(crate) base: Change,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) scales: BTreeMap<String, Scale>,
+    #[serde(skip)]
+    pub(crate) path: String,
+    #[serde(skip)]
+    text: String,
+}
+
+/// A metric of the paper's numbers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MetricSpec {
+    /// `is`, `fid`: the key in `paper`, and the family of our metric's name (`fid10k_test`).
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) better: Better,
+    /// Whether the snapshot to report is the best one in this metric.
+    #[serde(default)]
+    pub(crate) select: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    Higher,
+    Lower,
+}
+
+/// Config changes: group files to pick, and values over them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    #[serde(default)]
+    pub(crate) groups: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) config: toml::Table,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    /// The paper's numbers: column, then metric.
+    #[serde(default)]
+    pub(crate) paper: BTreeMap<String, BTreeMap<String, f64>>,
+    #[serde(default)]
+    groups: BTreeMap<String, String>,
+    #[serde(default)]
+    config: toml::Table,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    #[serde(default)]
+    groups: BTreeMap<String, String>,
+    #[serde(default)]
+    config: toml::Table,
+}
+
+/// One size at which the table can be run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scale {
+    pub(crate) summary: String,
+    /// What differs from the published protocol, a sentence each.
+    #[serde(default)]
+    pub(crate) deviations: Vec<String>,
+    #[serde(default)]
+    groups: BTreeMap<String, String>,
+    #[serde(default)]
+    config: toml::Table,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest; `path` names it in errors.
+    pub(crate) fn read(path: &str, text: &str) -> Result<Self> {
+        let mut manifest: Self = toml::from_str(text).map_err(|e| crate::config::toml_error(path, text, &e))?;
+        manifest.path = path.into();
+        manifest.text = text.into();
+        manifest.check().input(path)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<()> {
+        let selected = self.metrics.iter().filter(|m| m.select).count();
+        if selected != 1 {
+            return Err(input(format!("exactly one metric must have select = true, not {selected}")));
+        }
+        if self.rows.is_empty() || self.columns.is_empty() || self.scales.is_empty() {
+            return Err(input("a table needs rows, columns and scales"));
+        }
+        unique("row", self.rows.iter().map(|r| r.name.as_str()))?;
+        unique("column", self.columns.iter().map(|c| c.name.as_str()))?;
+        for row in &self.rows {
+            for (column, numbers) in &row.paper {
+                if !self.columns.iter().any(|c| c.name == *column) {
+                    let near = did_you_mean(column, self.columns.iter().map(|c| c.name.as_str()));
+                    return Err(input(format!("row `{}`: paper has no column `{column}`{near}", row.name)));
+                }
+                for (metric, value) in numbers {
+                    if !self.metrics.iter().any(|m| m.name == *metric) || !value.is_finite() {
+                        let near = did_you_mean(metric, self.metrics.iter().map(|m| m.name.as_str()));
+                        return Err(input(format!("row `{}`: paper's `{metric} = {value}` is none{near}", row.name)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The scale of this name.
+    pub(crate) fn scale(&self, name: &str) -> Result<&Scale> {
+        self.scales.get(name).ok_or_else(|| {
+            let near = did_you_mean(name, self.scales.keys().map(String::as_str));
+            input(format!("--scale {name}: the table `{}` has no such scale{near}", self.name))
+        })
+    }
+
+    /// The metric that selects the snapshot to report.
+    pub(crate) fn selecting_metric(&self) -> &MetricSpec {
+        self.metrics.iter().find(|m| m.select).expect("checked when read")
+    }
+
+    /// Lays base, scale, column and row over each other.
+    pub(crate) fn compose(&self, composer: &mut Composer<'_>, scale: &str, row: &Row, column: &Column) -> Result<()> {
+        let at = self.scale(scale)?;
+        let row_index = self.rows.iter().position(|r| r.name == row.name).unwrap_or_default();
+        let column_index = self.columns.iter().position(|c| c.name == column.name).unwrap_or_default();
+        let parts = [
+            ("base".to_string(), &self.base.groups, &self.base.config),
+            (format!("scales.{scale}"), &at.groups, &at.config),
+            (format!("columns.{column_index}"), &column.groups, &column.config),
+            (format!("rows.{row_index}"), &row.groups, &row.config),
+        ];
+        for (prefix, groups, config) in parts {
+            for (group, choice) in groups {
+                composer.pick(group, choice, &self.path)?;
+            }
+            composer.layer(Layer::from_part(&self.path, &self.text, &format!("{prefix}.config"), config)?);
+        }
+        Ok(())
+    }
+
+    /// Whether a row or column sets `key`, or a group or table that contains it.
+    pub(crate) fn sets_in_cells(&self, key: &str) -> bool {
+        let rows = self.rows.iter().map(|r| (&r.groups, &r.config));
+        let columns = self.columns.iter().map(|c| (&c.groups, &c.config));
+        rows.chain(columns).any(|(groups, config)| groups.contains_key(key) || reaches(config, key))
+    }
+
+    /// The rows that `wanted` names, all where it is empty; in the table's order.
+    pub(crate) fn rows_named(&self, wanted: &[String]) -> Result<Vec<&Row>> {
+        let keep = named("row", wanted, self.rows.iter().map(|r| r.name.as_str()).collect())?;
+        Ok(self.rows.iter().filter(|r| keep.contains(&r.name.as_str())).collect())
+    }
+
+    /// The columns that `wanted` names, all where it is empty; in the table's order.
+    pub(crate) fn columns_named(&self, wanted: &[String]) -> Result<Vec<&Column>> {
+        let keep = named("column", wanted, self.columns.iter().map(|c| c.name.as_str()).collect())?;
+        Ok(self.columns.iter().filter(|c| keep.contains(&c.name.as_str())).collect())
+    }
+}
+
+/// Whether `key` is one of the table's values, lies in one, or contains one.
+fn reaches(table: &toml::Table, key: &str) -> bool {
+    let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+    match table.get(first) {
+        Some(toml::Value::Table(inner)) if !rest.is_empty() => reaches(inner, rest),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(input(format!("two {what}s are named `{name}`")));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// The names that a filter keeps. An item is a whole name or several with commas between; case and all signs but
+/// letters and digits do not matter (`reals-only`, `translation+cutout`).
+fn named<'a>(what: &str, wanted: &[String], all: Vec<&'a str>) -> Result<Vec<&'a str>> {
+    let bare = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let find = |name: &str| all.iter().copied().find(|known| bare(known) == bare(name));
+    if wanted.is_empty() {
+        return Ok(all);
+    }
+    let mut keep = Vec::new();
+    for item in wanted {
+        if let Some(name) = find(item) {
+            keep.push(name);
+            continue;
+        }
+        for part in item.split(',') {
+            let near = || did_you_mean(part.trim(), all.iter().copied());
+            keep.push(find(part).ok_or_else(|| input(format!("--{what}s: there is no {what} `{part}`{}", near())))?);
+        }
+    }
+    Ok(keep)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_take_names_with_commas_and_lists() {
+        let all = vec!["color,translation,cutout", "translation,cutout", "translation"];
+        let pick = |wanted: &[&str]| {
+            named("column", &wanted.iter().map(|s| s.to_string()).collect::<Vec<_>>(), all.clone())
+        };
+        assert_eq!(pick(&["translation,cutout"]).unwrap(), ["translation,cutout"]);
+        assert_eq!(pick(&["translation-cutout", "translation"]).unwrap(), ["translation,cutout", "translation"]);
+        assert!(pick(&["colour"]).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! From a manifest and the user's choice to cells and runs, all checked before any starts.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use figment::value::Value;
+use frugan_train::Config;
+
+use super::{Manifest, Scale};
+use crate::config::{Argument, Composer, Layer, Library, Resolved, leaves_of, show};
+use crate::failure::{InputContext, input};
+
+/// What of a table is to be run, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) scale: &'a str,
+    pub(crate) rows: &'a [String],
+    pub(crate) columns: &'a [String],
+    pub(crate) seeds: &'a [u64],
+    pub(crate) arguments: &'a [Argument],
+    /// Values that the program sets, over the manifest's and under the user's.
+    pub(crate) decisions: &'a [Layer],
+}
+
+/// One training run; it can serve several cells.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedRun {
+    /// The run directory's name: row, column where it matters, seed, config hash.
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    pub(crate) resolved: Resolved<Config>,
+}
+
+/// One cell of the table for one seed.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedCell {
+    pub(crate) row: String,
+    pub(crate) column: String,
+    pub(crate) paper: BTreeMap<String, f64>,
+    pub(crate) seed: u64,
+    /// Index into [`TablePlan::runs`].
+    pub(crate) run: usize,
+}
+
+/// All cells and runs.
+#[derive(Clone, Debug)]
+pub(crate) struct TablePlan {
+    pub(crate) cells: Vec<PlannedCell>,
+    pub(crate) runs: Vec<PlannedRun>,
+    /// Values in which these runs differ from the published ones: key, ours, published.
+    pub(crate) differences: Vec<(String, String, String)>,
+}
+
+/// Composes every cell. Nothing is written, no data is read.
+pub(crate) fn plan(manifest: &Manifest, library: &Library, choice: &Choice<'_>) -> Result<TablePlan> {
+    let (rows, columns) = (manifest.rows_named(choice.rows)?, manifest.columns_named(choice.columns)?);
+    manifest.scale(choice.scale)?;
+    let mut plan = TablePlan { cells: Vec::new(), runs: Vec::new(), differences: Vec::new() };
+    for &seed in choice.seeds {
+        for row in &rows {
+            for column in &columns {
+                let mut composer = Composer::new(library);
+                manifest.compose(&mut composer, choice.scale, row, column)?;
+                choice.decisions.iter().for_each(|layer| composer.layer(layer.clone()));
+                composer.layer(Layer::single(format!("--seeds {seed}"), "seed", &toml::Value::Integer(seed as i64))?);
+                for argument in choice.arguments {
+                    refuse_table_key(manifest, argument)?;
+                    composer.argument(argument)?;
+                }
+                let resolved: Resolved<Config> = composer.resolve()?;
+                resolved.config.check().as_input()?;
+                if plan.runs.is_empty() && manifest.scales.contains_key("paper") {
+                    let mut published = Composer::new(library);
+                    manifest.compose(&mut published, "paper", row, column)?;
+                    plan.differences = differences(&resolved.config, &published.resolve::<Config>()?.config)?;
+                }
+                let hash = resolved.config.hash();
+                let run = plan.runs.iter().position(|r| r.resolved.config.hash() == hash).unwrap_or_else(|| {
+                    let name = format!("{}-{}-s{seed}-{hash}", slug(&row.name), slug(&column.name));
+                    plan.runs.push(PlannedRun { name, seed, resolved });
+                    plan.runs.len() - 1
+                });
+                let paper = row.paper.get(&column.name).cloned().unwrap_or_default();
+                let (row, column) = (row.name.clone(), column.name.clone());
+                plan.cells.push(PlannedCell { row, column, paper, seed, run });
+            }
+        }
+    }
+    name_shared_runs(&mut plan);
+    Ok(plan)
+}
+
+/// A run that serves several columns is named by its row alone.
+fn name_shared_runs(plan: &mut TablePlan) {
+    for (index, run) in plan.runs.iter_mut().enumerate() {
+        let mut cells = plan.cells.iter().filter(|c| c.run == index);
+        if let (Some(first), Some(_)) = (cells.next(), cells.next()) {
+            run.name = format!("{}-s{}-{}", slug(&first.row), run.seed, run.resolved.config.hash());
+        }
+    }
+}
+
+/// An override of what the rows and columns set would make all cells the same experiment.
+fn refuse_table_key(manifest: &Manifest, argument: &Argument) -> Result<()> {
+    let fixed = |what: &str| {
+        Err(input(format!("{}: {what}; use --rows and --columns, or `frugan train` for a run of your own", argument.name())))
+    };
+    match argument.key.as_str() {
+        "seed" => Err(input(format!("{}: the table's seeds are given by --seeds", argument.name()))),
+        "scale" => Err(input(format!("{}: the table's scale is given by --scale", argument.name()))),
+        key if manifest.sets_in_cells(key) => fixed("it is what the table's rows and columns vary"),
+        _ => Ok(()),
+    }
+}
+
+/// The values that differ, by key.
+fn differences(ours: &Config, published: &Config) -> Result<Vec<(String, String, String)>> {
+    let (ours, published) = (leaves_of(ours)?, leaves_of(published)?);
+    let mut keys: Vec<&String> = ours.keys().chain(published.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let text = |value: Option<&Value>| value.map_or_else(|| "none".to_string(), show);
+    let of_run = |key: &str| matches!(key, "seed" | "device");
+    let all = keys.into_iter().filter(|key| !of_run(key));
+    let all = all.map(|key| (key.clone(), text(ours.get(key)), text(published.get(key))));
+    Ok(all.filter(|(_, a, b)| a != b).collect())
+}
+
+/// A name as part of a file's name: lower case, `-` between words, `+` for commas.
+pub(crate) fn slug(name: &str) -> String {
+    let mapped = name.chars().map(|c| match c {
+        c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+        ',' => '+',
+        _ => '-',
+    });
+    mapped.collect()
+}
+
+/// The scale's sentences, then one for each thing the user changed.
+pub(crate) fn deviations(scale: &Scale, choice: &Choice<'_>) -> Vec<String> {
+    let mut sentences = scale.deviations.clone();
+    sentences.extend(choice.decisions.iter().map(|layer| format!("{}.", layer.name)));
+    sentences.extend(choice.arguments.iter().map(|a| format!("Changed by the {}.", a.name())));
+    sentences
+}
