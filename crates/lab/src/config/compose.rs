@@ -135,7 +135,10 @@ fn defaults_of<T: Serialize + DeserializeOwned>(stack: &[Layer]) -> Result<Dict>
 }
 
 fn nested(key: &str, value: Value) -> Dict {
-    key.rsplit('.').fold(value, |inner, part| Dict::from([(part.to_string(), inner)]).into()).into_dict().unwrap_or_default()
+    key.rsplit('.')
+        .fold(value, |inner, part| Dict::from([(part.to_string(), inner)]).into())
+        .into_dict()
+        .unwrap_or_default()
 }
 
 /// An error unless `key` is one of the config's.
@@ -192,8 +195,12 @@ fn culprit<T: DeserializeOwned>(defaults: &Dict, stack: &[Layer], error: figment
 /// What a config value should have been.
 fn reason(kind: &Kind) -> String {
     match kind {
-        Kind::UnknownVariant(given, known) => format!("`{given}` is not known{}", did_you_mean(given, known.iter().copied())),
-        Kind::UnknownField(given, known) => format!("unknown key `{given}`{}", did_you_mean(given, known.iter().copied())),
+        Kind::UnknownVariant(given, known) => {
+            format!("`{given}` is not known{}", did_you_mean(given, known.iter().copied()))
+        }
+        Kind::UnknownField(given, known) => {
+            format!("unknown key `{given}`{}", did_you_mean(given, known.iter().copied()))
+        }
         Kind::InvalidType(given, wanted) => format!("expected {wanted}, got {given}"),
         Kind::InvalidValue(given, wanted) => format!("expected {wanted}, got {given}"),
         Kind::Message(text) => text.clone(),

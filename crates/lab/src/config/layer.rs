@@ -96,9 +96,8 @@ impl Argument {
         let (key, text) = argument
             .split_once('=')
             .ok_or_else(|| input(format!("`{argument}` is not an override: write key=value, e.g. seed=1")))?;
-        let good = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-        };
+        let good =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
         if !key.split('.').all(good) {
             return Err(input(format!("`{key}` in `{argument}` is not a key: write a.b=value")));
         }

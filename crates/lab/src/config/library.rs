@@ -28,7 +28,8 @@ pub(crate) struct Library {
 impl Library {
     /// The built-in files, and over them those of `folder` (`<folder>/<group>/<choice>.toml`).
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self> {
-        let mut files: BTreeMap<String, String> = BUILT_IN.iter().map(|(n, t)| (n.to_string(), t.to_string())).collect();
+        let mut files: BTreeMap<String, String> =
+            BUILT_IN.iter().map(|(n, t)| (n.to_string(), t.to_string())).collect();
         let Some(folder) = folder else { return Ok(Self { files, notice: None }) };
         let (mut added, mut replaced) = (0, 0);
         for group in GROUPS.iter().copied().chain([""]) {
@@ -48,7 +49,8 @@ impl Library {
                 GROUPS.join(", ")
             )));
         }
-        let notice = format!("configs: {} ({added} files added, {replaced} in place of built-in ones)", folder.display());
+        let notice =
+            format!("configs: {} ({added} files added, {replaced} in place of built-in ones)", folder.display());
         Ok(Self { files, notice: Some(notice) })
     }
 
