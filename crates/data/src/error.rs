@@ -1,0 +1,130 @@
+//! What can be wrong with data, each as one sentence with the value, what was expected, and the fix.
+
+use crate::config::DataName;
+use std::path::PathBuf;
+
+/// The crate's result.
+///
+/// ```
+/// fn count() -> frugan_data::Result<usize> {
+///     Ok(frugan_data::open(&Default::default())?.train.len())
+/// }
+/// assert_eq!(count().unwrap(), 5000);
+/// ```
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why data could not be had.
+///
+/// ```
+/// use frugan_data::{DataConfig, Error, open};
+/// let config = DataConfig { num_images: Some(9_999), ..DataConfig::default() };
+/// assert!(matches!(open(&config), Err(Error::TooManyImages { asked: 9_999, available: 5_000, .. })));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message says what its fields are")]
+pub enum Error {
+    #[error(
+        "data.num_images = {num_images} and data.fraction = {fraction} both say how many images to train on: set one \
+         of them"
+    )]
+    TwoSizes { num_images: usize, fraction: f64 },
+    #[error("data.fraction = {fraction} is not in (0, 1]: 0.1 means a tenth of the training images")]
+    Fraction { fraction: f64 },
+    #[error("data.fraction = {fraction} of {available} training images is none: raise it, or set data.num_images")]
+    EmptyFraction { fraction: f64, available: usize },
+    #[error("data.num_images = 0 leaves nothing to train on: set at least 1, or leave it out to train on all")]
+    NoImagesAsked,
+    #[error(
+        "data.num_images = {asked} is more than the {available} training images of {name}: set at most {available}, \
+         or leave it out to train on all"
+    )]
+    TooManyImages { asked: usize, available: usize, name: String },
+    #[error(
+        "data.test_fraction = {test_fraction} is not in [0, 1): 0.1 holds out a tenth of the folder, 0 holds out none"
+    )]
+    TestFraction { test_fraction: f64 },
+    #[error(
+        "data.resolution = {resolution} is not in 16 to 256, the sides that the synthetic set is drawn in: leave it \
+         out for 32"
+    )]
+    SyntheticResolution { resolution: usize },
+    #[error(
+        "data.resolution = {resolution}, but the images of {name} are 32x32: leave it out, or set 32 (for other sizes \
+         take data.name = \"folder\")"
+    )]
+    CifarResolution { name: DataName, resolution: usize },
+    #[error("data.resolution = 0 is no size: set the side of the images in pixels, or leave it out")]
+    ZeroResolution,
+    #[error("data.name = \"folder\" needs data.root: set it to the folder that holds the images")]
+    NoRoot,
+    #[error("{} is not a folder: set data.root to the folder that holds the images", path.display())]
+    NotAFolder { path: PathBuf },
+    #[error("{} holds no PNG or JPEG file, in no sub-folder either: set data.root to the folder of images", path.display())]
+    EmptyFolder { path: PathBuf },
+    #[error(
+        "data.test_fraction = {test_fraction} leaves nothing of {images} images to train on: lower it, or set 0 to \
+         train on all"
+    )]
+    NothingToTrainOn { test_fraction: f64, images: usize },
+    #[error(
+        "{name} was not found: looked for {file} in {}; set data.root or FRUGAN_DATA to the folder that holds it, set \
+         data.download = true, or take data.name = \"synthetic\"",
+        paths(looked)
+    )]
+    NotFound { name: DataName, file: String, looked: Vec<PathBuf> },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{} has {got} bytes, expected {expected}{}: fetch it again, or set data.verify = false if it holds other images \
+         in CIFAR's format",
+        path.display(), if got < expected { " (truncated)" } else { "" }
+    )]
+    FileSize { path: PathBuf, got: u64, expected: u64 },
+    #[error(
+        "{} has {got} bytes, which is not a whole number of records of {record} bytes: {} bytes of the last one are \
+         there, so it is truncated or not CIFAR's binary version; fetch it again",
+        path.display(), got % record
+    )]
+    Records { path: PathBuf, got: u64, record: u64 },
+    #[error(
+        "{} has sha256 {got}, expected {expected}: it is damaged or not the official file; fetch it again, or set \
+         data.verify = false if it is meant to differ",
+        path.display()
+    )]
+    Checksum { path: PathBuf, got: String, expected: String },
+    #[error(
+        "{}: record {record} has label {label}, expected 0 to {}: the file is damaged or of another data set",
+        path.display(), classes - 1
+    )]
+    Label { path: PathBuf, record: usize, label: u8, classes: usize },
+    #[error("{what}: {got} given, expected {expected}")]
+    Shape { what: String, got: String, expected: String },
+    #[error("optim.batch = 0 gives nothing to train on: set at least 1")]
+    EmptyBatch,
+    #[error(
+        "optim.batch = {batch} is larger than the {images} images of {name}: lower optim.batch to at most {images}, or \
+         train on more images"
+    )]
+    BatchTooLarge { batch: usize, images: usize, name: String },
+}
+
+fn paths(looked: &[PathBuf]) -> String {
+    if looked.is_empty() {
+        return "no folder (data.root, FRUGAN_DATA and the user's cache are all unknown)".to_owned();
+    }
+    looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl Error {
+    pub(crate) fn read(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    pub(crate) fn write(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+}
