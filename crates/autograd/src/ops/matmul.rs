@@ -1,22 +1,19 @@
-//! The product of two matrices.
+//! The product of two matrices, or of two batches of them.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::Result;
 
-use crate::by_dtype;
-use crate::kernels::cpu::matmul::{Operand, matmul};
-use crate::kernels::cpu::storage::{tensor, view};
+use crate::check_shapes::{rank, rank2, shape};
+use crate::kernels::matmul::{self, Product};
 use crate::op::{Context, Keep, Op, apply};
+use crate::value::Value;
 use crate::var::Var;
 
-struct Matmul;
+struct Matmul(Product);
 
-/// The contiguous matrix behind `x`, and whether `x` is its transpose.
-fn untransposed(x: &Tensor) -> Result<(Tensor, bool)> {
-    let flipped = x.t()?;
-    if !x.is_contiguous() && flipped.is_contiguous() {
-        return Ok((flipped, true));
+impl Matmul {
+    fn shape(&self, rows: usize, columns: usize, like: &[usize]) -> Vec<usize> {
+        if like.len() == 3 { vec![self.0.batch, rows, columns] } else { vec![rows, columns] }
     }
-    Ok((x.contiguous()?, false))
 }
 
 impl Op for Matmul {
@@ -28,26 +25,58 @@ impl Op for Matmul {
         Keep::inputs(&[0, 1])
     }
 
-    fn forward(&self, inputs: &[&Tensor], _: &mut Vec<Tensor>) -> Result<Tensor> {
-        let ((m, k), (depth, n)) = (inputs[0].dims2()?, inputs[1].dims2()?);
-        if k != depth {
-            bail!("matmul: {:?} by {:?}", inputs[0].dims(), inputs[1].dims())
-        }
-        let ((a, a_flipped), (b, b_flipped)) = (untransposed(inputs[0])?, untransposed(inputs[1])?);
-        by_dtype!(a, T => {
-            let (x, y) = (view::<T>(&a)?, view::<T>(&b)?);
-            let (x, y) = (Operand { values: &x, flipped: a_flipped }, Operand { values: &y, flipped: b_flipped });
-            tensor(matmul((m, k, n), x, y), (m, n))
-        })
+    fn forward(&self, inputs: &[&Value]) -> Result<Value> {
+        let shape = self.shape(self.0.m, self.0.n, inputs[0].dims());
+        matmul::matmul(self.name(), self.0, inputs[0], inputs[1], &shape)
     }
 
+    /// `ga = g b^T` and `gb = a^T g`, or their transposes for operands that are read flipped.
     fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
-        Ok(vec![cx.when(0, || g.matmul(&cx.input(1).t()?))?, cx.when(1, || cx.input(0).t()?.matmul(&g))?])
+        let Product { batch, m, k, n, flip_a, flip_b } = self.0;
+        let (a, b) = (cx.input(0), cx.input(1));
+        let ga = || match flip_a {
+            false => apply(Matmul(Product { batch, m, k: n, n: k, flip_a: false, flip_b: !flip_b }), &[&g, b]),
+            true => apply(Matmul(Product { batch, m: k, k: n, n: m, flip_a: flip_b, flip_b: true }), &[b, &g]),
+        };
+        let gb = || match flip_b {
+            false => apply(Matmul(Product { batch, m: k, k: m, n, flip_a: !flip_a, flip_b: false }), &[a, &g]),
+            true => apply(Matmul(Product { batch, m: n, k: m, n: k, flip_a: true, flip_b: flip_a }), &[&g, a]),
+        };
+        Ok(vec![cx.when(0, ga)?, cx.when(1, gb)?])
     }
 }
 
 impl Var {
+    /// `[M, K]` by `[K, N]`.
+    ///
+    /// # Errors
+    /// If the shapes are not those.
     pub fn matmul(&self, other: &Var) -> Result<Var> {
-        apply(Matmul, &[self, other])
+        let [m, k] = rank2("matmul", "the left matrix", "[M, K]", self)?;
+        let [_, n] = rank2("matmul", "the right matrix", "[K, N]", other)?;
+        shape("matmul", "the right matrix", &[k, n], other)?;
+        apply(Matmul(Product { batch: 1, m, k, n, flip_a: false, flip_b: false }), &[self, other])
+    }
+
+    /// `[M, K]` by the transpose of `[N, K]`, as in a linear layer `x W^T`.
+    ///
+    /// # Errors
+    /// If the shapes are not those.
+    pub fn matmul_t(&self, other: &Var) -> Result<Var> {
+        let [m, k] = rank2("matmul_t", "the left matrix", "[M, K]", self)?;
+        let [n, _] = rank2("matmul_t", "the right matrix", "[N, K]", other)?;
+        shape("matmul_t", "the right matrix", &[n, k], other)?;
+        apply(Matmul(Product { batch: 1, m, k, n, flip_a: false, flip_b: true }), &[self, other])
+    }
+
+    /// `[B, M, K]` by `[B, K, N]`, matrix by matrix.
+    ///
+    /// # Errors
+    /// If the shapes are not those.
+    pub fn batch_matmul(&self, other: &Var) -> Result<Var> {
+        let [batch, m, k] = rank("batch_matmul", "the left batch", "[B, M, K]", self)?;
+        let [_, _, n] = rank("batch_matmul", "the right batch", "[B, K, N]", other)?;
+        shape("batch_matmul", "the right batch", &[batch, k, n], other)?;
+        apply(Matmul(Product { batch, m, k, n, flip_a: false, flip_b: false }), &[self, other])
     }
 }

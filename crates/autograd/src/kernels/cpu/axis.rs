@@ -1,16 +1,20 @@
-//! Sums over one axis and its adjoint, repetition: `[outer, axis, inner]`.
+//! Work along one axis of `[outer, axis, inner]`: sums, repetition, softmax, reversal.
 
 use num_traits::Float;
 use rayon::prelude::*;
 
 use super::map::vectorised;
 use super::parallel::{Shared, filled};
+use super::storage::Element;
+
+/// Sizes `(outer, axis, inner)` of a dense array seen from one axis.
+pub(crate) type AxisRun = (usize, usize, usize);
 
 const LANES: usize = 16;
 
 /// The last step of a sum in fixed order: 16 running sums to one.
 #[inline(always)]
-pub fn tree<T: Float>(mut lanes: [T; LANES]) -> T {
+pub(crate) fn tree<T: Float>(mut lanes: [T; LANES]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -23,7 +27,7 @@ pub fn tree<T: Float>(mut lanes: [T; LANES]) -> T {
 
 /// The sum of a slice, 16 lanes wide.
 #[inline(always)]
-pub fn sum_slice<T: Float>(x: &[T]) -> T {
+pub(crate) fn sum_slice<T: Float>(x: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
     let whole = x.chunks_exact(LANES);
     let rest = whole.remainder();
@@ -38,7 +42,7 @@ pub fn sum_slice<T: Float>(x: &[T]) -> T {
     tree(lanes)
 }
 
-pub fn sum_axis<T: Float + Send + Sync>(x: &[T], (outer, axis, inner): (usize, usize, usize)) -> Vec<T> {
+pub(crate) fn sum_axis<T: Float + Send + Sync>(x: &[T], (outer, axis, inner): AxisRun) -> Vec<T> {
     filled(outer * inner, |out: Shared<T>| {
         (0..outer).into_par_iter().with_min_len((4096 / (axis * inner).max(1)).max(1)).for_each(|o| {
             vectorised(
@@ -63,7 +67,7 @@ pub fn sum_axis<T: Float + Send + Sync>(x: &[T], (outer, axis, inner): (usize, u
     })
 }
 
-pub fn repeat_axis<T: Copy + Send + Sync>(x: &[T], (outer, axis, inner): (usize, usize, usize)) -> Vec<T> {
+pub(crate) fn repeat_axis<T: Copy + Send + Sync>(x: &[T], (outer, axis, inner): AxisRun) -> Vec<T> {
     filled(outer * axis * inner, |out: Shared<T>| {
         (0..outer).into_par_iter().with_min_len((4096 / (axis * inner).max(1)).max(1)).for_each(|o| {
             for a in 0..axis {
@@ -74,4 +78,41 @@ pub fn repeat_axis<T: Copy + Send + Sync>(x: &[T], (outer, axis, inner): (usize,
             }
         });
     })
+}
+
+/// `exp(x - max) / sum(exp(x - max))` along the axis.
+pub(crate) fn softmax<T: Element>(x: &[T], (_, axis, inner): AxisRun) -> Vec<T> {
+    let mut out = x.to_vec();
+    if axis * inner == 0 {
+        return out;
+    }
+    out.par_chunks_mut(axis * inner).for_each(|block| {
+        for i in 0..inner {
+            let column = || (i..axis * inner).step_by(inner);
+            let max = column().map(|j| block[j]).fold(T::neg_infinity(), Float::max);
+            let mut sum = T::zero();
+            for j in column() {
+                block[j] = Float::exp(block[j] - max);
+                sum += block[j];
+            }
+            for j in column() {
+                block[j] /= sum;
+            }
+        }
+    });
+    out
+}
+
+/// The axis in reverse.
+pub(crate) fn flip_axis<T: Element>(x: &[T], (_, axis, inner): AxisRun) -> Vec<T> {
+    let mut out = x.to_vec();
+    if axis * inner == 0 {
+        return out;
+    }
+    out.par_chunks_mut(axis * inner).zip(x.par_chunks(axis * inner)).with_min_len(64).for_each(|(out, x)| {
+        for (out, x) in out.chunks_exact_mut(inner).zip(x.chunks_exact(inner).rev()) {
+            out.copy_from_slice(x);
+        }
+    });
+    out
 }

@@ -9,11 +9,11 @@ use super::storage::Element;
 
 /// `[batch, channels, area]`; scale and shift have `affine_rows` rows, one or `batch`.
 #[derive(Clone, Copy)]
-pub struct NormShape {
-    pub batch: usize,
-    pub channels: usize,
-    pub area: usize,
-    pub affine_rows: usize,
+pub(crate) struct NormShape {
+    pub(crate) batch: usize,
+    pub(crate) channels: usize,
+    pub(crate) area: usize,
+    pub(crate) affine_rows: usize,
 }
 
 impl NormShape {
@@ -47,7 +47,7 @@ fn dot<T: Element>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
 }
 
 /// Mean and biased variance of each channel.
-pub fn statistics<T: Element>(s: &NormShape, x: &[T]) -> (Vec<T>, Vec<T>) {
+pub(crate) fn statistics<T: Element>(s: &NormShape, x: &[T]) -> (Vec<T>, Vec<T>) {
     (0..s.channels)
         .into_par_iter()
         .map(|c| {
@@ -65,7 +65,7 @@ pub fn statistics<T: Element>(s: &NormShape, x: &[T]) -> (Vec<T>, Vec<T>) {
         .unzip()
 }
 
-pub fn forward<T: Element>(
+pub(crate) fn forward<T: Element>(
     s: &NormShape,
     x: &[T],
     mean: &[T],
@@ -95,7 +95,7 @@ pub fn forward<T: Element>(
 }
 
 /// Cotangents of x, scale and shift. `y` is the output if a ReLU came last.
-pub fn backward<T: Element>(
+pub(crate) fn backward<T: Element>(
     s: &NormShape,
     x: &[T],
     (mean, inverse): (&[T], &[T]),

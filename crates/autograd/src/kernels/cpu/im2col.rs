@@ -1,119 +1,186 @@
-//! Convolution by patches and a matrix product: any odd filter, f32 and f64, any machine.
+//! Convolution by patches and a matrix product: any filter, stride and padding, f32 and f64, any machine.
 //! A 1x1 filter's patches are the image itself.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::conv_shape::ConvShape;
 use super::matmul::{Matrix, product};
 use super::parallel::{Shared, filled};
 use super::storage::Element;
+use crate::ops::conv::ConvShape;
 
 /// Parts of the batch that the filter gradient sums apart; fixed, so thread counts do not matter.
 const PARTS: usize = 8;
+/// Values of a patch matrix, which bounds a thread's memory: larger images are done in bands of rows.
+const BAND: usize = 1 << 18;
 
-fn is_pointwise(s: &ConvShape) -> bool {
-    s.kernel == 1 && s.padding == 0
+/// Sizes of the matrix products of one image.
+struct Sizes {
+    /// Values of an input image.
+    image: usize,
+    /// Pixels of an output plane.
+    area: usize,
+    /// Values of a patch.
+    depth: usize,
+    channels: usize,
+    /// Whether the patch matrix is the image.
+    pointwise: bool,
+    /// Output rows of a band.
+    band: usize,
 }
 
-/// Calls `f(patch row, image index or none)` for each value of the `[c k k, oh ow]` patch matrix.
-fn each_patch(s: &ConvShape, mut f: impl FnMut(usize, Option<usize>)) {
-    let mut at = 0;
+impl Sizes {
+    fn new(s: &ConvShape) -> Self {
+        let depth = s.in_channels * s.kernel[0] * s.kernel[1];
+        let pointwise = s.kernel == [1, 1] && s.stride == 1 && s.padding == [0, 0];
+        let band = BAND / (depth * s.out_width()).max(1);
+        Self {
+            image: s.in_channels * s.height * s.width,
+            area: s.out_height() * s.out_width(),
+            depth,
+            channels: s.out_channels,
+            pointwise,
+            band: if pointwise { s.out_height() } else { band.clamp(1, s.out_height()) },
+        }
+    }
+
+    fn bands(&self, s: &ConvShape) -> usize {
+        s.out_height().div_ceil(self.band)
+    }
+
+    fn rows(&self, s: &ConvShape, band: usize) -> Range<usize> {
+        band * self.band..((band + 1) * self.band).min(s.out_height())
+    }
+}
+
+/// Outputs `x` for which `x * stride + tap - padding` is inside `0 .. size`.
+fn inside(tap: usize, padding: usize, stride: usize, size: usize, out: usize) -> Range<usize> {
+    let first = padding.saturating_sub(tap).div_ceil(stride).min(out);
+    let end = (size + padding).saturating_sub(tap).div_ceil(stride).min(out);
+    first..end.max(first)
+}
+
+/// Calls `f(input row start, columns of the output that read inside)` for each row of the patch
+/// matrix of a band, in order: input channel, tap row, tap column, output row. The start is the
+/// place of the first such column's value in the image.
+fn each_row(s: &ConvShape, rows: &Range<usize>, mut f: impl FnMut(usize, Range<usize>)) {
     for c in 0..s.in_channels {
-        for (a, b) in (0..s.kernel).flat_map(|a| (0..s.kernel).map(move |b| (a, b))) {
-            for y in (a..a + s.out_height()).map(|y| y.wrapping_sub(s.padding)) {
-                for x in (b..b + s.out_width()).map(|x| x.wrapping_sub(s.padding)) {
-                    f(at, (y < s.height && x < s.width).then(|| (c * s.height + y) * s.width + x));
-                    at += 1;
+        for a in 0..s.kernel[0] {
+            let valid = inside(a, s.padding[0], s.stride, s.height, s.out_height());
+            for b in 0..s.kernel[1] {
+                let columns = inside(b, s.padding[1], s.stride, s.width, s.out_width());
+                for y in rows.clone() {
+                    if !valid.contains(&y) || columns.is_empty() {
+                        f(0, 0..0);
+                        continue;
+                    }
+                    let (row, column) = (y * s.stride + a - s.padding[0], columns.start * s.stride + b - s.padding[1]);
+                    f((c * s.height + row) * s.width + column, columns.clone());
                 }
             }
         }
     }
 }
 
-fn patches<T: Element>(s: &ConvShape, image: &[T]) -> Vec<T> {
-    let len = s.in_channels * s.kernel * s.kernel * s.out_height() * s.out_width();
-    filled(len, |out: Shared<T>| {
-        each_patch(s, |at, from| {
-            let value = from.map_or(T::zero(), |i| image[i]);
-            // SAFETY: `each_patch` visits each place once.
-            unsafe { out.pointer().add(at).write(value) }
-        })
-    })
+/// The `[depth, rows * out_width]` patch matrix of a band of output rows.
+fn patches<T: Element>(s: &ConvShape, depth: usize, image: &[T], rows: &Range<usize>) -> Vec<T> {
+    let width = s.out_width();
+    let mut matrix = Vec::with_capacity(depth * rows.len() * width);
+    each_row(s, rows, |start, columns| {
+        let end = matrix.len() + width;
+        matrix.resize(matrix.len() + columns.start, T::zero());
+        match s.stride {
+            1 => matrix.extend_from_slice(&image[start..start + columns.len()]),
+            stride => matrix.extend(image[start..].iter().step_by(stride).take(columns.len())),
+        }
+        matrix.resize(end, T::zero());
+    });
+    matrix
 }
 
-fn sizes(s: &ConvShape) -> (usize, usize, usize, usize) {
-    let image = s.in_channels * s.height * s.width;
-    (image, s.out_height() * s.out_width(), s.in_channels * s.kernel * s.kernel, s.out_channels)
+/// Adds a patch matrix up into the image: the adjoint of [`patches`].
+fn add_patches<T: Element>(s: &ConvShape, matrix: &[T], rows: &Range<usize>, image: &mut [T]) {
+    let mut matrix = matrix.chunks_exact(s.out_width());
+    each_row(s, rows, |start, columns| {
+        let row = &matrix.next().expect("one row of the matrix a call")[columns];
+        for (v, sum) in row.iter().zip(image[start..].iter_mut().step_by(s.stride)) {
+            *sum += *v;
+        }
+    });
 }
 
 pub(super) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, relu: bool, y: Shared<T>) {
-    let (image, area, depth, k) = sizes(s);
-    (0..s.batch).into_par_iter().for_each(|n| {
-        let x = &x[n * image..][..image];
-        let columns = if is_pointwise(s) { Vec::new() } else { patches(s, x) };
-        let columns = if is_pointwise(s) { x } else { &columns };
-        // SAFETY: each image writes its own part of y.
+    let sizes = Sizes::new(s);
+    let (area, k, bands) = (sizes.area, sizes.channels, sizes.bands(s));
+    (0..s.batch * bands).into_par_iter().for_each(|task| {
+        let (n, rows) = (task / bands, sizes.rows(s, task % bands));
+        let x = &x[n * sizes.image..][..sizes.image];
+        let matrix = if sizes.pointwise { Vec::new() } else { patches(s, sizes.depth, x, &rows) };
+        let matrix = if sizes.pointwise { x } else { &matrix };
+        let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
+        // SAFETY: each task writes its own band of its own image.
         unsafe {
-            let y = y.pointer().add(n * k * area);
+            let y = y.pointer().add(n * k * area + start);
+            let plane = |i: usize| std::slice::from_raw_parts_mut(y.add(i * area), count);
             if let Some(bias) = bias {
-                for (i, b) in bias.iter().enumerate() {
-                    std::slice::from_raw_parts_mut(y.add(i * area), area).fill(*b);
-                }
+                bias.iter().enumerate().for_each(|(i, b)| plane(i).fill(*b));
             }
-            let (w, columns) = (Matrix::rows(w, depth), Matrix::rows(columns, area));
-            product((k, depth, area), w, columns, y, area as isize, bias.is_some());
+            let (w, matrix) = (Matrix::rows(w, sizes.depth), Matrix::rows(matrix, count));
+            product((k, sizes.depth, count), w, matrix, y, area as isize, bias.is_some());
             if relu {
-                std::slice::from_raw_parts_mut(y, k * area)
-                    .iter_mut()
-                    .for_each(|v| *v = num_traits::Float::max(*v, T::zero()));
+                (0..k).for_each(|i| plane(i).iter_mut().for_each(|v| *v = num_traits::Float::max(*v, T::zero())));
             }
         }
     });
 }
 
 pub(super) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gx: Shared<T>) {
-    let (image, area, depth, k) = sizes(s);
+    let sizes = Sizes::new(s);
+    let (area, depth, k) = (sizes.area, sizes.depth, sizes.channels);
     (0..s.batch).into_par_iter().for_each(|n| {
-        let (gy, w) = (Matrix::rows(&gy[n * k * area..], area), Matrix::rows(w, depth).transposed());
-        // SAFETY: each image writes its own part of gx.
+        let (gy, w) = (&gy[n * k * area..][..k * area], Matrix::rows(w, depth).transposed());
+        // SAFETY: each image writes its own part of gx, and `out` is this task's own.
         unsafe {
-            let gx = gx.pointer().add(n * image);
-            if is_pointwise(s) {
-                return product((depth, k, area), w, gy, gx, area as isize, false);
+            let gx = gx.pointer().add(n * sizes.image);
+            if sizes.pointwise {
+                return product((depth, k, area), w, Matrix::rows(gy, area), gx, area as isize, false);
             }
-            let columns = filled(depth * area, |out: Shared<T>| {
-                product((depth, k, area), w, gy, out.pointer(), area as isize, false);
-            });
-            let gx = std::slice::from_raw_parts_mut(gx, image);
+            let gx = std::slice::from_raw_parts_mut(gx, sizes.image);
             gx.fill(T::zero());
-            each_patch(s, |at, to| {
-                if let Some(i) = to {
-                    gx[i] += columns[at];
-                }
-            });
+            for rows in (0..sizes.bands(s)).map(|band| sizes.rows(s, band)) {
+                let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
+                let gy = Matrix::rows(&gy[start..], area);
+                let matrix = filled(depth * count, |out: Shared<T>| {
+                    product((depth, k, count), w, gy, out.pointer(), count as isize, false);
+                });
+                add_patches(s, &matrix, &rows, gx);
+            }
         }
     });
 }
 
 pub(super) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], gw: Shared<T>) {
-    let (image, area, depth, k) = sizes(s);
+    let sizes = Sizes::new(s);
+    let (area, depth, k) = (sizes.area, sizes.depth, sizes.channels);
     let parts = PARTS.min(s.batch).max(1);
     let sums: Vec<Vec<T>> = (0..parts)
         .into_par_iter()
         .map(|part| {
-            let range = s.batch * part / parts..s.batch * (part + 1) / parts;
-            let first = range.start;
-            filled(k * depth, |out: Shared<T>| {
-                for n in range {
-                    let x = &x[n * image..][..image];
-                    let columns = if is_pointwise(s) { Vec::new() } else { patches(s, x) };
-                    let columns = if is_pointwise(s) { x } else { &columns };
-                    let (gy, columns) =
-                        (Matrix::rows(&gy[n * k * area..], area), Matrix::rows(columns, area).transposed());
-                    // SAFETY: `out` is this part's own.
-                    unsafe { product((k, area, depth), gy, columns, out.pointer(), depth as isize, n > first) };
+            let mut sum = vec![T::zero(); k * depth];
+            for n in s.batch * part / parts..s.batch * (part + 1) / parts {
+                let x = &x[n * sizes.image..][..sizes.image];
+                for rows in (0..sizes.bands(s)).map(|band| sizes.rows(s, band)) {
+                    let matrix = if sizes.pointwise { Vec::new() } else { patches(s, depth, x, &rows) };
+                    let matrix = if sizes.pointwise { x } else { &matrix };
+                    let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
+                    let gy = Matrix::rows(&gy[n * k * area + start..], area);
+                    let matrix = Matrix::rows(matrix, count).transposed();
+                    // SAFETY: the sum is this part's own.
+                    unsafe { product((k, count, depth), gy, matrix, sum.as_mut_ptr(), depth as isize, true) };
                 }
-            })
+            }
+            sum
         })
         .collect();
     for i in 0..k * depth {

@@ -61,14 +61,18 @@ pub(super) unsafe fn product<T: Element>(
     }
 }
 
-/// A contiguous matrix, read as its transpose if `flipped`.
+/// A contiguous matrix, or a batch of them, read as its transpose if `flipped`.
 #[derive(Clone, Copy)]
-pub struct Operand<'a, T> {
-    pub values: &'a [T],
-    pub flipped: bool,
+pub(crate) struct Operand<'a, T> {
+    pub(crate) values: &'a [T],
+    pub(crate) flipped: bool,
 }
 
 impl<'a, T> Operand<'a, T> {
+    fn image(self, index: usize, len: usize) -> Self {
+        Self { values: &self.values[index * len..][..len], ..self }
+    }
+
     /// The part of `rows` by `columns` that starts at row `first_row` and column `first_column`.
     fn part(self, rows: usize, columns: usize, first_row: usize, first_column: usize) -> Matrix<T> {
         let (row, column) = if self.flipped { (1, rows) } else { (columns, 1) };
@@ -77,23 +81,30 @@ impl<'a, T> Operand<'a, T> {
     }
 }
 
-/// `a b`, row-major, in parallel over the longer side.
-pub fn matmul<T: Element>((m, k, n): (usize, usize, usize), a: Operand<T>, b: Operand<T>) -> Vec<T> {
+/// `batch` products `a b`, row-major, each in parallel over its longer side.
+pub(crate) fn matmul<T: Element>(
+    batch: usize,
+    (m, k, n): (usize, usize, usize),
+    a: Operand<T>,
+    b: Operand<T>,
+) -> Vec<T> {
     const SPLIT: usize = 128;
-    assert_eq!((a.values.len(), b.values.len()), (m * k, k * n));
+    assert_eq!((a.values.len(), b.values.len()), (batch * m * k, batch * k * n));
     if k == 0 {
-        return vec![T::zero(); m * n];
+        return vec![T::zero(); batch * m * n];
     }
     let (by_rows, long) = (m > n, m.max(n));
-    filled(m * n, |out: Shared<T>| {
-        (0..long.div_ceil(SPLIT)).into_par_iter().for_each(|part| {
+    let parts = long.div_ceil(SPLIT);
+    filled(batch * m * n, |out: Shared<T>| {
+        (0..batch * parts).into_par_iter().for_each(|task| {
+            let (image, part) = (task / parts, task % parts);
             let first = part * SPLIT;
             let size = SPLIT.min(long - first);
             let (row, column) = if by_rows { (first, 0) } else { (0, first) };
             let shape = if by_rows { (size, k, n) } else { (m, k, size) };
-            let (a, b) = (a.part(m, k, row, 0), b.part(k, n, 0, column));
+            let (a, b) = (a.image(image, m * k).part(m, k, row, 0), b.image(image, k * n).part(k, n, 0, column));
             // SAFETY: the operands cover the part; parts are disjoint and cover the output.
-            unsafe { product(shape, a, b, out.pointer().add(row * n + column), n as isize, false) };
+            unsafe { product(shape, a, b, out.pointer().add(image * m * n + row * n + column), n as isize, false) };
         });
     })
 }

@@ -1,26 +1,40 @@
 //! Candle's CPU storage as slices: no copy on the way in, none on the way out.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use candle_core::{
     CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, StorageRef, Tensor, WithDType, bail,
 };
 
+use crate::value::Value;
+
 /// The element types that kernels are written for: f32, and f64 for gradient checks.
-pub trait Element: WithDType + num_traits::Float {
+pub(crate) trait Element: WithDType + num_traits::Float {
     fn of(value: f64) -> Self {
         <Self as WithDType>::from_f64(value)
     }
+
+    /// The storage's values if they are of this type.
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
 }
 
-impl Element for f32 {}
-impl Element for f64 {}
+impl Element for f32 {
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<f32>> {
+        if let CpuStorage::F32(values) = storage { Some(values) } else { None }
+    }
+}
+
+impl Element for f64 {
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<f64>> {
+        if let CpuStorage::F64(values) = storage { Some(values) } else { None }
+    }
+}
 
 /// Runs the expression with `$t` as the tensor's element type.
-#[macro_export]
 macro_rules! by_dtype {
-    ($tensor:expr, $t:ident => $body:expr) => {
+    ($op:expr, $tensor:expr, $t:ident => $body:expr) => {
         match $tensor.dtype() {
             candle_core::DType::F32 => {
                 type $t = f32;
@@ -30,17 +44,19 @@ macro_rules! by_dtype {
                 type $t = f64;
                 $body
             }
-            other => candle_core::bail!("no kernel for {other:?}: want F32 or F64"),
+            other => candle_core::bail!("{}: dtype {other:?}, expected F32 or F64 on the CPU", $op),
         }
     };
 }
 
+pub(crate) use by_dtype;
+
 /// A contiguous tensor's values; holds candle's read lock.
-pub struct View<'a, T> {
+pub(crate) struct View<'a, T> {
     storage: StorageRef<'a>,
     start: usize,
     len: usize,
-    _element: std::marker::PhantomData<T>,
+    _element: PhantomData<T>,
 }
 
 impl<T: Element> Deref for View<'_, T> {
@@ -58,7 +74,7 @@ impl<T: Element> Deref for View<'_, T> {
 }
 
 /// The values of a contiguous CPU tensor.
-pub fn view<T: Element>(tensor: &Tensor) -> Result<View<'_, T>> {
+pub(crate) fn view<T: Element>(tensor: &Tensor) -> Result<View<'_, T>> {
     let (storage, layout) = tensor.storage_and_layout();
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("kernel input of shape {:?} is not contiguous", tensor.dims())
@@ -67,31 +83,56 @@ pub fn view<T: Element>(tensor: &Tensor) -> Result<View<'_, T>> {
         Storage::Cpu(cpu) => drop(cpu.as_slice::<T>()?),
         _ => bail!("kernel input is not on the CPU"),
     }
-    Ok(View { storage, start, len: end - start, _element: std::marker::PhantomData })
+    Ok(View { storage, start, len: end - start, _element: PhantomData })
 }
 
-/// A tensor that owns `values`.
-pub fn tensor<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
-    Tensor::from_vec(values, shape.into(), &Device::Cpu)
+/// A value that owns `values`.
+pub(crate) fn tensor<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Value> {
+    Ok(Value::Cpu(Tensor::from_vec(values, shape.into(), &Device::Cpu)?))
 }
 
-/// Changes a contiguous tensor's values in place. For optimisers: the tape does not see it.
-pub fn mutate(tensor: &Tensor, f: impl FnOnce(&mut [f32])) -> Result<()> {
-    struct Mutate<F>(RefCell<Option<F>>);
-    impl<F: FnOnce(&mut [f32])> InplaceOp1 for Mutate<F> {
+/// Whether two tensors lie in one storage.
+pub(crate) fn shares(a: &Tensor, b: &Tensor) -> bool {
+    let address = |t: &Tensor| std::ptr::from_ref::<Storage>(&t.storage_and_layout().0) as usize;
+    address(a) == address(b)
+}
+
+/// Changes a contiguous tensor's values in place: the tape does not see it.
+/// No view of the tensor may be alive on this thread.
+pub(crate) fn mutate<T: Element>(op: &'static str, tensor: &Tensor, f: impl FnOnce(&mut [T])) -> Result<()> {
+    struct Mutate<F, T>(&'static str, RefCell<Option<F>>, PhantomData<T>);
+    impl<T: Element, F: FnOnce(&mut [T])> InplaceOp1 for Mutate<F, T> {
         fn name(&self) -> &'static str {
-            "mutate"
+            self.0
         }
 
         fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-            match (storage, layout.contiguous_offsets(), self.0.take()) {
-                (CpuStorage::F32(values), Some((start, end)), Some(f)) => {
+            let values = T::values_mut(storage);
+            match (values, layout.contiguous_offsets(), self.1.take()) {
+                (Some(values), Some((start, end)), Some(f)) => {
                     f(&mut values[start..end]);
                     Ok(())
                 }
-                _ => bail!("mutate: want a contiguous F32 tensor"),
+                _ => bail!("{}: the target is not a dense array of dtype {:?}", self.0, T::DTYPE),
             }
         }
     }
-    tensor.inplace_op1(&Mutate(RefCell::new(Some(f))))
+    tensor.inplace_op1(&Mutate(op, RefCell::new(Some(f)), PhantomData))
+}
+
+/// [`mutate`] of three tensors that share no storage.
+pub(crate) fn mutate3<T: Element>(
+    op: &'static str,
+    [a, b, c]: [&Tensor; 3],
+    f: impl FnOnce([&mut [T]; 3]),
+) -> Result<()> {
+    let mut inner = Ok(());
+    mutate(op, a, |a: &mut [T]| {
+        let mut innermost = Ok(());
+        inner = mutate(op, b, |b: &mut [T]| innermost = mutate(op, c, |c: &mut [T]| f([a, b, c])));
+        if inner.is_ok() {
+            inner = innermost;
+        }
+    })?;
+    inner
 }

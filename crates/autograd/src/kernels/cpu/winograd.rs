@@ -13,15 +13,16 @@ use std::thread::LocalKey;
 
 use rayon::prelude::*;
 
-use super::conv_shape::ConvShape;
 use super::lane_gemm::{LANES, Strides, lane_gemm};
+use super::machine::{Width, width};
 use super::parallel::Shared;
 use super::winograd_tiles::{Pair, TileGrid, load_tile_row, load_window_row, store_tile_row, transpose};
 use super::winograd_transform as transform;
+use crate::ops::conv::ConvShape;
 
 /// Of the cheap choices this has the least rounding error: half that of the usual 1 and 2.
-pub const POINT_A: f32 = 0.625;
-pub const POINT_B: f32 = 1.5;
+pub(crate) const POINT_A: f32 = 0.625;
+pub(crate) const POINT_B: f32 = 1.5;
 
 const POINTS: usize = 36;
 /// Groups of 16 tiles that a thread takes through a convolution at once.
@@ -29,8 +30,8 @@ const BLOCK_GROUPS: usize = 6;
 /// Groups that the filter gradient adds up in one round of products.
 const ROUND_GROUPS: usize = 12;
 
-pub fn available() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512dq")
+pub(crate) fn available() -> bool {
+    width() == Width::Avx512
 }
 
 /// A floor of 64-byte lines, so that every vector of 16 lanes is aligned.

@@ -1,0 +1,43 @@
+//! Whole numbers that choose rows, offsets and boxes.
+
+use candle_core::{Result, bail};
+
+use super::cpu::storage::{tensor, view};
+use super::cpu::{boxes, rows, shift as cpu_shift};
+use super::dispatch;
+use crate::ints::Ints;
+use crate::value::Value;
+
+/// Rows of a table.
+pub(crate) fn gather(table: &Value, index: &Ints) -> Result<Value> {
+    dispatch!("gather", [table], T => {
+        let (count, width) = table.dims2()?;
+        if let Some((at, bad)) = index.host().iter().enumerate().find(|(_, i)| !(0..count as i32).contains(*i)) {
+            bail!("gather: index {at} is {bad}, expected 0 to {} for a table of shape {:?}", count as i64 - 1, table.dims())
+        }
+        tensor(rows::gather(&view::<T>(table)?[..], width, index.host()), (index.len(), width))
+    })
+}
+
+/// Adds rows up by index; the indices were checked by [`gather`].
+pub(crate) fn scatter_add(x: &Value, index: &Ints, count: usize) -> Result<Value> {
+    dispatch!("scatter_add", [x], T => {
+        let (_, width) = x.dims2()?;
+        tensor(rows::scatter_add(&view::<T>(x)?[..], width, index.host(), count), (count, width))
+    })
+}
+
+/// `out[y][x] = image[y + dy][x + dx]`, zero outside; negated offsets if `back`.
+pub(crate) fn shift(x: &Value, dy: &Ints, dx: &Ints, back: bool) -> Result<Value> {
+    dispatch!("shift", [x], T => {
+        let out = cpu_shift::shift(&view::<T>(x)?[..], x.dims4()?, dy.host(), dx.host(), back);
+        tensor(out, x.shape())
+    })
+}
+
+/// Zeros in a box of `size` an image.
+pub(crate) fn erase(x: &Value, top: &Ints, left: &Ints, size: [usize; 2]) -> Result<Value> {
+    dispatch!("erase", [x], T => {
+        tensor(boxes::erase(&view::<T>(x)?[..], x.dims4()?, top.host(), left.host(), size), x.shape())
+    })
+}

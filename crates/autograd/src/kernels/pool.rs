@@ -1,0 +1,64 @@
+//! Pooling and its adjoints.
+
+use candle_core::Result;
+
+use super::cpu::pool as cpu;
+pub(crate) use super::cpu::pool::Window;
+use super::cpu::storage::{Element, tensor, view};
+use super::dispatch;
+use crate::ints::Ints;
+use crate::value::Value;
+
+/// `factor` times the sum of each 2x2 cell; height and width are even.
+pub(crate) fn sum_cells(x: &Value, factor: f64) -> Result<Value> {
+    dispatch!("avg_pool2", [x], T => {
+        let (n, c, h, w) = x.dims4()?;
+        tensor(cpu::sum_pool(&view::<T>(x)?[..], (n * c, h, w), T::of(factor)), (n, c, h / 2, w / 2))
+    })
+}
+
+/// Each pixel four times, times `factor`: the adjoint of [`sum_cells`].
+pub(crate) fn double(x: &Value, factor: f64) -> Result<Value> {
+    dispatch!("upsample2", [x], T => {
+        let (n, c, h, w) = x.dims4()?;
+        tensor(cpu::double(&view::<T>(x)?[..], (n * c, h, w), T::of(factor)), (n, c, h * 2, w * 2))
+    })
+}
+
+/// For each output pixel the place in its input plane of the window's largest value.
+pub(crate) fn largest(window: &Window, x: &Value) -> Result<Ints> {
+    dispatch!("max_pool2d", [x], T => Ok(cpu::largest(window, &view::<T>(x)?[..]).into()))
+}
+
+/// Picks `places` of each plane: `[.., height, width]` to `[.., out_height, out_width]`.
+pub(crate) fn pick(window: &Window, places: &Ints, x: &Value) -> Result<Value> {
+    dispatch!("max_pool2d", [x], T => {
+        let (n, c, ..) = x.dims4()?;
+        let y = cpu::pick(window, places.host(), &view::<T>(x)?[..]);
+        tensor(y, (n, c, window.out_height(), window.out_width()))
+    })
+}
+
+/// Adds each value at its place: the adjoint of [`pick`].
+pub(crate) fn place(window: &Window, places: &Ints, g: &Value) -> Result<Value> {
+    dispatch!("max_pool2d", [g], T => {
+        let (n, c, ..) = g.dims4()?;
+        tensor(cpu::place(window, places.host(), &view::<T>(g)?[..]), (n, c, window.height, window.width))
+    })
+}
+
+/// The mean of each window's pixels that are inside the image.
+pub(crate) fn average(window: &Window, x: &Value) -> Result<Value> {
+    dispatch!("avg_pool2d", [x], T => {
+        let (n, c, ..) = x.dims4()?;
+        tensor(cpu::average(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
+    })
+}
+
+/// The adjoint of [`average`].
+pub(crate) fn spread(window: &Window, g: &Value) -> Result<Value> {
+    dispatch!("avg_pool2d", [g], T => {
+        let (n, c, ..) = g.dims4()?;
+        tensor(cpu::spread(window, &view::<T>(g)?[..]), (n, c, window.height, window.width))
+    })
+}

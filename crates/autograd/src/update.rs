@@ -1,0 +1,60 @@
+//! Changes of arrays in place, off the tape: for optimisers, moving averages and buffers.
+//!
+//! Every [`Var`] and tensor that shares the array's memory sees the change; [`Var::copy`] makes an
+//! array of its own. A graph that still holds the array would differentiate with the new values,
+//! so update after the backward pass, and never while another thread computes with the array.
+
+use candle_core::{Result, bail};
+
+use crate::check_shapes::shape;
+use crate::kernels::update;
+use crate::var::Var;
+
+/// The numbers of one Adam step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// The learning rate.
+    pub lr: f64,
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// Added to the root after bias correction.
+    pub epsilon: f64,
+    /// The number of this step, from 1.
+    pub step: u64,
+}
+
+/// `target = source`
+///
+/// # Errors
+/// If shape, dtype or device differ.
+pub fn assign(target: &Var, source: &Var) -> Result<()> {
+    shape("assign", "the source", target.dims(), source)?;
+    update::assign(target.value(), source.value())
+}
+
+/// `target += weight * (source - target)`: a moving average with decay `1 - weight`.
+///
+/// # Errors
+/// If shape, dtype or device differ.
+pub fn lerp(target: &Var, source: &Var, weight: f64) -> Result<()> {
+    shape("lerp", "the source", target.dims(), source)?;
+    update::lerp(target.value(), source.value(), weight)
+}
+
+/// Adam (Kingma and Ba, algorithm 1), with moments `mean` and `square`:
+/// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
+/// `p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)`.
+///
+/// # Errors
+/// If shapes, dtypes or devices differ, two of the arrays share memory, or the step is 0.
+pub fn adam(step: &AdamStep, parameter: &Var, mean: &Var, square: &Var, gradient: &Var) -> Result<()> {
+    if step.step == 0 {
+        bail!("adam: step 0, expected 1 or more")
+    }
+    for (name, array) in [("the mean", mean), ("the square", square), ("the gradient", gradient)] {
+        shape("adam", name, parameter.dims(), array)?;
+    }
+    update::adam(step, parameter.value(), mean.value(), square.value(), gradient.value())
+}

@@ -1,0 +1,80 @@
+//! What a [`Var`](crate::Var) holds: a dense array on one device.
+
+use candle_core::{DType, Result, Tensor, bail};
+
+use crate::device::Device;
+
+/// A dense array. Kernels alone look inside.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Cpu(Tensor),
+    #[allow(dead_code, reason = "no value can be made until there is a CUDA layer")]
+    Cuda(CudaTensor),
+}
+
+/// An array in a GPU's memory. Uninhabited: [`Device::open`] refuses GPUs so far.
+#[derive(Clone, Debug)]
+pub(crate) enum CudaTensor {}
+
+impl Value {
+    /// Takes a candle tensor without its candle graph. A copy is made if it is not dense.
+    pub(crate) fn from_tensor(tensor: &Tensor) -> Self {
+        let tensor = tensor.detach();
+        // A copy fails for tensors on candle's own GPUs only, and the first kernel reports those.
+        Self::Cpu(tensor.contiguous().unwrap_or(tensor))
+    }
+
+    pub(crate) fn full(number: f64, dims: &[usize], dtype: DType, device: Device) -> Result<Self> {
+        device.open()?;
+        let host = candle_core::Device::Cpu;
+        Ok(Self::Cpu(match dtype {
+            DType::F32 => Tensor::full(number as f32, dims, &host)?.contiguous()?,
+            DType::F64 => Tensor::full(number, dims, &host)?.contiguous()?,
+            other => bail!("full: dtype {other:?}, expected F32 or F64"),
+        }))
+    }
+
+    pub(crate) fn to_tensor(&self) -> Result<Tensor> {
+        match self {
+            Self::Cpu(tensor) => Ok(tensor.clone()),
+            Self::Cuda(tensor) => match *tensor {},
+        }
+    }
+
+    /// The same array in memory of its own.
+    pub(crate) fn copy(&self) -> Result<Self> {
+        match self {
+            Self::Cpu(tensor) => Ok(Self::Cpu(tensor.copy()?)),
+            Self::Cuda(tensor) => match *tensor {},
+        }
+    }
+
+    pub(crate) fn dims(&self) -> &[usize] {
+        match self {
+            Self::Cpu(tensor) => tensor.dims(),
+            Self::Cuda(tensor) => match *tensor {},
+        }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Self::Cpu(tensor) => tensor.dtype(),
+            Self::Cuda(tensor) => match *tensor {},
+        }
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        match self {
+            Self::Cpu(_) => Device::Cpu,
+            Self::Cuda(tensor) => match *tensor {},
+        }
+    }
+
+    /// The same array on another device.
+    pub(crate) fn to_device(&self, device: Device) -> Result<Self> {
+        if device != self.device() {
+            device.open()?;
+        }
+        Ok(self.clone())
+    }
+}
