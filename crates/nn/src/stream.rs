@@ -88,7 +88,7 @@ impl Stream {
 
     /// Uniform on {0, .., bound - 1}: the high word of `word * bound`, biased by less than `bound / 2^32`.
     pub fn integers(&mut self, n: usize, bound: u32) -> Vec<u32> {
-        self.words(n).into_iter().map(|word| (u64::from(word) * u64::from(bound) >> 32) as u32).collect()
+        self.words(n).into_iter().map(|word| ((u64::from(word) * u64::from(bound)) >> 32) as u32).collect()
     }
 
     /// A permutation of 0..n (Fisher and Yates, from the last place down).
@@ -96,7 +96,7 @@ impl Stream {
         let words = self.words(n as usize);
         let mut order: Vec<u32> = (0..n).collect();
         for i in (1..n as usize).rev() {
-            let j = (u64::from(words[i]) * (i as u64 + 1) >> 32) as usize;
+            let j = ((u64::from(words[i]) * (i as u64 + 1)) >> 32) as usize;
             order.swap(i, j);
         }
         order

@@ -1,0 +1,131 @@
+//! BigGAN's projection discriminator.
+
+use frugan_autograd::{Ints, Result, Var};
+use frugan_nn::{Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, Purpose, SelfAttention};
+
+use super::config::BigganConfig;
+use crate::arch::{self, DiscriminatorBlockArch};
+use crate::config::Placement;
+use crate::error::ModelError;
+use crate::traits::{Discriminator, check_inputs};
+
+const IMAGE_CHANNELS: usize = 3;
+const INIT: Purpose = Purpose::new("init.discriminator");
+
+/// A residual block, which halves the resolution where `halves` says so.
+struct Block {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    conv_sc: Option<Conv2d>,
+    /// The first block takes the image: no ReLU before its first convolution.
+    is_first: bool,
+    halves: bool,
+}
+
+impl Block {
+    fn new(b: &Builder, block: DiscriminatorBlockArch, is_first: bool, config: &BigganConfig) -> Result<Self> {
+        let DiscriminatorBlockArch { inputs, outputs, halves, .. } = block;
+        let layer = config.spectral_layer();
+        let hidden = if config.d_wide { outputs } else { inputs };
+        let conv = |name: &str, from, to, kernel| Conv2d::new(&b.at(name), Conv2dShape::same(from, to, kernel), &layer);
+        Ok(Self {
+            conv1: conv("conv1", inputs, hidden, 3)?,
+            conv2: conv("conv2", hidden, outputs, 3)?,
+            conv_sc: (inputs != outputs || halves).then(|| conv("conv_sc", inputs, outputs, 1)).transpose()?,
+            is_first,
+            halves,
+        })
+    }
+
+    fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
+        let h = if self.is_first { x.clone() } else { x.relu()? };
+        let h = self.conv1.forward_relu(&h, mode)?;
+        let h = self.conv2.forward(&h, mode)?;
+        let h = if self.halves { h.avg_pool2()? } else { h };
+        h.add(&self.shortcut(x, mode)?)
+    }
+
+    /// Published: pooling first in the first block, last in the others. A 1x1 convolution commutes with averages, and
+    /// on the pooled input it costs a quarter.
+    fn shortcut(&self, x: &Var, mode: Mode) -> Result<Var> {
+        let x = if self.halves { x.avg_pool2()? } else { x.clone() };
+        self.conv_sc.as_ref().map_or_else(|| Ok(x.clone()), |conv| conv.forward(&x, mode))
+    }
+}
+
+/// An image and a class to a logit: residual blocks, ReLU, the sum over pixels `f`, then `linear(f) + <embed(y), f>`
+/// (projection, Miyato and Koyama 2018).
+pub struct BigganDiscriminator {
+    params: Params,
+    blocks: Vec<(Block, Option<SelfAttention>)>,
+    linear: Linear,
+    embed: Embedding,
+    resolution: usize,
+}
+
+impl BigganDiscriminator {
+    /// A discriminator of `resolution`^2 images, with first weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// [`ModelError`] names the setting that no discriminator can be built from.
+    pub fn new(
+        config: &BigganConfig,
+        num_classes: usize,
+        resolution: usize,
+        seed: u64,
+        placement: Placement,
+    ) -> std::result::Result<Self, ModelError> {
+        config.check(num_classes)?;
+        let blocks = arch::discriminator(resolution, config.bottom_width, config.d_ch, IMAGE_CHANNELS)?;
+        let sides: Vec<(usize, usize)> = blocks.iter().map(|b| (b.resolution, b.outputs)).collect();
+        BigganConfig::check_attention("d_attention", config.d_attention, &sides)?;
+        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        Ok(Self::assemble(config, num_classes, resolution, &blocks, builder)?)
+    }
+
+    fn assemble(
+        config: &BigganConfig,
+        num_classes: usize,
+        resolution: usize,
+        blocks: &[DiscriminatorBlockArch],
+        b: Builder,
+    ) -> Result<Self> {
+        let layer = config.spectral_layer();
+        let features = blocks[blocks.len() - 1].outputs;
+        let block = |(i, arch): (usize, &DiscriminatorBlockArch)| {
+            let main = Block::new(&b.at(format!("blocks.{i}.0")), *arch, i == 0, config)?;
+            let attention = (arch.resolution == config.d_attention)
+                .then(|| SelfAttention::new(&b.at(format!("blocks.{i}.1")), arch.outputs, &layer))
+                .transpose()?;
+            Ok((main, attention))
+        };
+        Ok(Self {
+            blocks: blocks.iter().enumerate().map(block).collect::<Result<_>>()?,
+            linear: Linear::new(&b.at("linear"), features, 1, &layer)?,
+            embed: Embedding::new(&b.at("embed"), num_classes, features, &layer)?,
+            resolution,
+            params: b.finish(),
+        })
+    }
+}
+
+impl Discriminator for BigganDiscriminator {
+    fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
+        check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
+        let mut h = images.clone();
+        for (block, attention) in &self.blocks {
+            h = block.forward(&h, mode)?;
+            if let Some(attention) = attention {
+                h = attention.forward(&h, mode)?;
+            }
+        }
+        let features = h.relu()?.sum_keep(&[2, 3])?;
+        let features = features.reshape(&[labels.len(), features.dims()[1]])?;
+        let projection = self.embed.forward(labels, mode)?.mul(&features)?.sum_keep(&[1])?;
+        self.linear.forward(&features, mode)?.add(&projection)
+    }
+
+    fn params(&self) -> &Params {
+        &self.params
+    }
+}

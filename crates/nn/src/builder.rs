@@ -1,0 +1,89 @@
+//! Makes, names and keeps the tensors of a network.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use frugan_autograd::{DType, Device, Result, Tensor, Var};
+
+use crate::init::Init;
+use crate::params::{Kind, Params};
+use crate::stream::{Purpose, Stream};
+
+/// Names, draws and keeps tensors in the order in which modules ask for them. Clones with longer prefixes, as
+/// [`Builder::at`] makes them, fill the same [`Params`].
+///
+/// The n-th tensor of a network is drawn from step n of the stream of (seed, purpose), so its first values depend on
+/// its place in the network and on nothing else.
+///
+/// ```
+/// use frugan_autograd::{DType, Device};
+/// use frugan_nn::{Builder, Init, Purpose};
+/// # fn main() -> frugan_autograd::Result<()> {
+/// let builder = Builder::new(7, Purpose::new("init.example"), DType::F32, &Device::Cpu);
+/// builder.at("blocks.0").weight("scale", &[3], Init::ONES)?;
+/// assert_eq!(builder.finish().get("blocks.0.scale").map(|v| v.dims().to_vec()), Some(vec![3]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder {
+    prefix: String,
+    seed: u64,
+    purpose: Purpose,
+    dtype: DType,
+    device: Device,
+    params: Rc<RefCell<Params>>,
+}
+
+impl Builder {
+    /// A builder at the root of a network. Networks of one run take different purposes.
+    pub fn new(seed: u64, purpose: Purpose, dtype: DType, device: &Device) -> Self {
+        Self { prefix: String::new(), seed, purpose, dtype, device: *device, params: Rc::default() }
+    }
+
+    /// The same builder inside module `name`, which may hold dots.
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        Self { prefix: self.path(&name.to_string()), ..self.clone() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    /// A trained tensor.
+    ///
+    /// # Errors
+    /// If the tensor cannot be made.
+    ///
+    /// # Panics
+    /// If the network already has a tensor of this name.
+    pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        let var = Var::leaf(self.draw(shape, init)?).to_device(&self.device)?;
+        self.params.borrow_mut().insert(self.path(name), Kind::Weight, var.clone());
+        Ok(var)
+    }
+
+    /// A tensor that forward passes keep up.
+    ///
+    /// # Errors
+    /// If the tensor cannot be made.
+    ///
+    /// # Panics
+    /// If the network already has a tensor of this name.
+    pub fn buffer(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        let var = Var::constant(self.draw(shape, init)?).to_device(&self.device)?;
+        self.params.borrow_mut().insert(self.path(name), Kind::Buffer, var.clone());
+        Ok(var)
+    }
+
+    fn draw(&self, shape: &[usize], init: Init) -> Result<Tensor> {
+        let place = self.params.borrow().len() as u64;
+        let values = init.values(shape, &mut Stream::new(self.seed, self.purpose, place));
+        Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?.to_dtype(self.dtype)
+    }
+
+    /// All tensors made so far, through this builder and its clones.
+    pub fn finish(self) -> Params {
+        self.params.take()
+    }
+}

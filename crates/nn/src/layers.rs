@@ -1,0 +1,190 @@
+//! Linear, convolution and embedding, each with spectral norm if wanted.
+
+use frugan_autograd::{Conv2dConfig, Ints, Result, Var};
+
+use crate::builder::Builder;
+use crate::init::Init;
+use crate::mode::Mode;
+use crate::spectral_norm::{SpectralNorm, SpectralNormOptions};
+
+/// What layers have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerOptions {
+    /// Law of the weight. Biases are always drawn as torch does by default, uniform within `1 / sqrt(fan_in)`: the
+    /// published BigGAN initialisers leave them so.
+    pub init: Init,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Spectral norm of the weight (never of the bias), if wanted.
+    pub spectral: Option<SpectralNormOptions>,
+}
+
+impl Default for LayerOptions {
+    fn default() -> Self {
+        Self { init: Init::N02, bias: true, spectral: None }
+    }
+}
+
+/// A weight, its bias and its spectral norm, in the order in which state files name them.
+#[derive(Clone, Debug)]
+struct Weight {
+    weight: Var,
+    bias: Option<Var>,
+    spectral: Option<SpectralNorm>,
+}
+
+impl Weight {
+    fn new(
+        builder: &Builder,
+        shape: &[usize],
+        (outputs, fan_in): (usize, usize),
+        options: &LayerOptions,
+    ) -> Result<Self> {
+        let weight = builder.weight("weight", shape, options.init)?;
+        let law = Init::Uniform(1.0 / (fan_in as f64).sqrt());
+        let bias = options.bias.then(|| builder.weight("bias", &[outputs], law)).transpose()?;
+        let spectral = options.spectral.map(|s| SpectralNorm::new(builder, shape[0], s)).transpose()?;
+        Ok(Self { weight, bias, spectral })
+    }
+
+    fn value(&self, mode: Mode) -> Result<Var> {
+        self.spectral.as_ref().map_or_else(|| Ok(self.weight.clone()), |s| s.normalise(&self.weight, mode))
+    }
+}
+
+/// `x W^T + b`.
+#[derive(Clone, Debug)]
+pub struct Linear(Weight);
+
+impl Linear {
+    /// `weight` is `[out, in]`.
+    ///
+    /// # Errors
+    /// If the tensors cannot be made.
+    pub fn new(builder: &Builder, inputs: usize, outputs: usize, options: &LayerOptions) -> Result<Self> {
+        Ok(Self(Weight::new(builder, &[outputs, inputs], (outputs, inputs), options)?))
+    }
+
+    /// `[n, in]` to `[n, out]`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
+        let y = x.matmul(&self.0.value(mode)?.t()?)?;
+        self.0.bias.as_ref().map_or_else(|| Ok(y.clone()), |bias| y.add(bias))
+    }
+}
+
+/// Rows of a table by label.
+#[derive(Clone, Debug)]
+pub struct Embedding(Weight);
+
+impl Embedding {
+    /// `weight` is `[classes, features]`; it has no bias whatever the options say.
+    ///
+    /// # Errors
+    /// If the tensors cannot be made.
+    pub fn new(builder: &Builder, classes: usize, features: usize, options: &LayerOptions) -> Result<Self> {
+        let options = LayerOptions { bias: false, ..*options };
+        Ok(Self(Weight::new(builder, &[classes, features], (features, classes), &options)?))
+    }
+
+    /// `[n]` labels to `[n, features]`.
+    ///
+    /// # Errors
+    /// If a label is not below `classes`.
+    pub fn forward(&self, labels: &Ints, mode: Mode) -> Result<Var> {
+        self.0.value(mode)?.gather(labels)
+    }
+}
+
+/// Channels, kernel, stride and padding of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dShape {
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Pixels between two windows.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub padding: usize,
+}
+
+impl Conv2dShape {
+    /// Stride 1 and a padding that keeps height and width, for an odd kernel.
+    pub fn same(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self { inputs, outputs, kernel, stride: 1, padding: kernel / 2 }
+    }
+
+    fn config(&self) -> Conv2dConfig {
+        Conv2dConfig { stride: self.stride, padding: [self.padding; 2] }
+    }
+}
+
+/// A 2-D convolution (correlation, as everywhere in the field) with bias.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weight: Weight,
+    config: Conv2dConfig,
+}
+
+impl Conv2d {
+    /// `weight` is `[out, in, kernel, kernel]`.
+    ///
+    /// # Errors
+    /// If the tensors cannot be made.
+    pub fn new(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
+        let Conv2dShape { inputs, outputs, kernel, .. } = shape;
+        let fan_in = inputs * kernel * kernel;
+        let weight = Weight::new(builder, &[outputs, inputs, kernel, kernel], (outputs, fan_in), options)?;
+        Ok(Self { weight, config: shape.config() })
+    }
+
+    /// `[n, in, h, w]` to `[n, out, h', w']`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.conv2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
+
+    /// [`Conv2d::forward`] and a ReLU in one pass over the output.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_relu(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
+}
+
+/// A transposed ("fractionally strided") 2-D convolution with bias: the adjoint of a [`Conv2d`] from its outputs to its
+/// inputs.
+#[derive(Clone, Debug)]
+pub struct ConvTranspose2d {
+    weight: Weight,
+    config: Conv2dConfig,
+}
+
+impl ConvTranspose2d {
+    /// `weight` is `[in, out, kernel, kernel]`, torch's order; its bias is drawn with torch's fan of `out * kernel^2`.
+    ///
+    /// # Errors
+    /// If the tensors cannot be made.
+    pub fn new(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
+        let Conv2dShape { inputs, outputs, kernel, .. } = shape;
+        let fan_in = outputs * kernel * kernel;
+        let weight = Weight::new(builder, &[inputs, outputs, kernel, kernel], (outputs, fan_in), options)?;
+        Ok(Self { weight, config: shape.config() })
+    }
+
+    /// `[n, in, h, w]` to `[n, out, stride (h - 1) - 2 padding + kernel, ..]`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.conv_transpose2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
+}
