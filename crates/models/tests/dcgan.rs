@@ -62,7 +62,7 @@ fn it_learns_two_colours_by_class() {
     let Models { generator, discriminator } = ModelConfig::Dcgan(tiny()).build(2, 8, 1).unwrap();
     let labels: Ints = (0..BATCH as i32).map(|i| i % 2).collect();
     let plane = |class: usize| if class == 0 { 0.8f32 } else { -0.8 };
-    let pixel = |i: usize| if i / 64 % 3 == 0 { plane(i / 192 % 2) } else { 0.0 };
+    let pixel = |i: usize| if (i / 64).is_multiple_of(3) { plane(i / 192 % 2) } else { 0.0 };
     let reals = var((0..BATCH * 192).map(pixel).collect(), &[BATCH, 3, 8, 8]);
     let both: Ints = labels.to_vec().unwrap().into_iter().cycle().take(2 * BATCH).collect();
     let config = AdamConfig { lr: 2e-3, beta1: 0.5, ..Default::default() };
