@@ -149,11 +149,7 @@ impl Adam {
                 tensors.keys().filter(|n| !known.contains(n.as_str())).cloned().collect(),
             ));
         }
-        let step = &tensors["step"];
-        if step.dtype() != DType::I64 || step.elem_count() != 1 {
-            return Err(LoadError::DType { name: "step".to_string(), want: "one I64", got: step.dtype() });
-        }
-        let step = step.flatten_all()?.to_vec1::<i64>()?[0];
+        let step = step_of(&tensors["step"])?;
         let values = state
             .iter()
             .map(|(name, var)| fitting(name, var, &tensors[name]))
@@ -161,7 +157,7 @@ impl Adam {
         for ((_, var), value) in state.iter().zip(values) {
             update::assign(var, &Var::constant(value))?;
         }
-        self.step = step.max(0) as u64;
+        self.step = step;
         Ok(())
     }
 
@@ -171,4 +167,12 @@ impl Adam {
         };
         self.moments.iter().flat_map(pair).collect()
     }
+}
+
+fn step_of(tensor: &Tensor) -> std::result::Result<u64, LoadError> {
+    let fails = || LoadError::DType { name: "step".to_string(), want: "one I64, 0 or more", got: tensor.dtype() };
+    if tensor.dtype() != DType::I64 || tensor.elem_count() != 1 {
+        return Err(fails());
+    }
+    u64::try_from(tensor.flatten_all()?.to_vec1::<i64>()?[0]).map_err(|_| fails())
 }

@@ -70,7 +70,7 @@ impl Linear {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let y = x.matmul(&self.0.value(mode)?.t()?)?;
+        let y = x.matmul_t(&self.0.value(mode)?)?;
         self.0.bias.as_ref().map_or_else(|| Ok(y.clone()), |bias| y.add(bias))
     }
 }

@@ -51,7 +51,7 @@ impl SpectralNorm {
         let rows = weight.dims().first().copied().unwrap_or(1);
         let matrix = weight.reshape(&[rows, weight.elem_count() / rows])?;
         let (u, v) = no_grad(|| self.power_steps(&matrix, mode))?;
-        let sigma = matrix.matmul(&v.t()?)?.mul(&u.t()?)?.sum()?;
+        let sigma = v.matmul_t(&matrix)?.mul(&u)?.sum()?;
         if mode == Mode::Train {
             update::assign(&self.u, &u)?;
             no_grad(|| update::assign(&self.sv, &sigma.detach().reshape(&[1])?))?;
@@ -64,7 +64,7 @@ impl SpectralNorm {
         let mut step = 0;
         loop {
             let v = self.unit(&start.matmul(matrix)?)?;
-            let u = self.unit(&v.matmul(&matrix.t()?)?)?;
+            let u = self.unit(&v.matmul_t(matrix)?)?;
             step += 1;
             // Without a store each further step would start from the same u and give the same result.
             if step >= self.options.num_itrs || mode != Mode::Train {

@@ -68,6 +68,9 @@ fn adam_says_what_does_not_fit() {
     let mut state = adam.state_tensors().unwrap();
     state.insert("exp_avg.c".into(), state["exp_avg.b"].clone());
     assert!(matches!(adam.load_state(&state), Err(LoadError::Unexpected(names)) if names == ["exp_avg.c"]));
+    state.remove("exp_avg.c");
+    state.insert("step".into(), Tensor::new(-1i64, &candle_core::Device::Cpu).unwrap());
+    assert!(matches!(adam.load_state(&state), Err(LoadError::DType { name, .. }) if name == "step"));
     state.remove("exp_avg.a");
     assert!(matches!(adam.load_state(&state), Err(LoadError::Missing(names)) if names == ["exp_avg.a"]));
 }
