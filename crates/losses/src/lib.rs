@@ -1,1 +1,37 @@
 //! Adversarial losses and regularisers of GANs.
+//!
+//! Everything here is a function of logits (or weights), given as [`Var`](frugan_autograd::Var)s: no model, no
+//! augmentation, no data. `[loss]` of a run is a [`LossConfig`]; from it come
+//!
+//! - [`Adversarial`]: what D and G minimise;
+//! - [`Pairing`] and [`consistency`]: consistency regularisation (CR), and which image stands in each half of a pair;
+//! - [`Lecam`]: the LeCam regulariser with its running means of logits;
+//! - [`add_orthogonal_gradients`]: orthogonal regularisation, which goes straight into the gradients.
+//!
+//! ```
+//! use frugan_autograd::{Device, DType, GraphMode, Var, grad_of_scalar};
+//! use frugan_losses::LossConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let loss = LossConfig::default(); // hinge, nothing else
+//! loss.check()?;
+//! let real = Var::leaf(Var::full(0.5, &[4, 1], DType::F32, &Device::Cpu)?.to_tensor()?);
+//! let fake = Var::full(-3.0, &[4, 1], DType::F32, &Device::Cpu)?;
+//! let d = loss.adversarial().discriminator(&real, &fake)?;
+//! assert_eq!(d.total.item()?, 0.5); // relu(1 - 0.5) + relu(1 - 3)
+//! let gradient = grad_of_scalar(&d.total, &[&real], GraphMode::Free)?;
+//! assert_eq!(gradient[0].to_vec::<f32>()?, [-0.25; 4]);
+//! # Ok(()) }
+//! ```
+
+mod adversarial;
+mod config;
+mod consistency;
+mod lecam;
+mod orthogonal;
+
+pub use adversarial::{Adversarial, DLoss, wasserstein_drift};
+pub use config::{ConfigError, CrConfig, LecamConfig, LossConfig, LossName};
+pub use consistency::{Pairing, consistency};
+pub use lecam::{Lecam, lecam_penalty};
+pub use orthogonal::{add_orthogonal_gradients, orthogonal_gradient};

@@ -1,0 +1,339 @@
+//! What chance decides: the draws of a policy for a batch.
+
+use std::ops::RangeInclusive;
+
+use frugan_nn::Stream;
+use thiserror::Error;
+
+use crate::{Policy, Transform};
+
+/// The draws of one transform, one of each kind a sample. They do not depend on the number of channels.
+///
+/// ```
+/// use frugan_augment::{Draw, Transform};
+/// let draw = Draw::Translation { tx: vec![1, -4], ty: vec![0, 2] };
+/// assert_eq!((draw.transform(), draw.len()), (Transform::Translation, 2));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Draw {
+    /// Of [`Transform::Brightness`].
+    Brightness {
+        /// Uniform on [0, 1).
+        u: Vec<f32>,
+    },
+    /// Of [`Transform::Saturation`].
+    Saturation {
+        /// Uniform on [0, 1).
+        u: Vec<f32>,
+    },
+    /// Of [`Transform::Contrast`].
+    Contrast {
+        /// Uniform on [0, 1).
+        u: Vec<f32>,
+    },
+    /// Of [`Transform::Translation`]: the output's pixel (i, j) is the input's (i + tx, j + ty).
+    Translation {
+        /// Rows, in -s..=s with s = floor(H / 8 + 1/2).
+        tx: Vec<i32>,
+        /// Columns, in -s..=s with s = floor(W / 8 + 1/2).
+        ty: Vec<i32>,
+    },
+    /// Of [`Transform::Cutout`]: with c = floor(side / 2 + 1/2), c pixels from o - floor(c / 2) on are zeroed.
+    Cutout {
+        /// Rows, in 0..=H for even c and 0..H for odd c.
+        ox: Vec<i32>,
+        /// Columns, in 0..=W for even c and 0..W for odd c.
+        oy: Vec<i32>,
+    },
+}
+
+/// The draws of a policy for a batch of `n` images, in the policy's order.
+///
+/// ```
+/// use frugan_augment::{Draw, Draws, Policy};
+/// use frugan_autograd::{Tensor, Var};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = Policy::parse("translation")?;
+/// let draws = Draws::new(vec![Draw::Translation { tx: vec![0], ty: vec![1] }])?;
+/// let columns: Vec<f32> = (0..8).map(|j| j as f32).collect();
+/// let image = Var::from(Tensor::from_vec(columns, (1, 1, 1, 8), &candle_core::Device::Cpu)?);
+/// let moved = policy.apply(&image, &draws)?;
+/// assert_eq!(moved.to_vec::<f32>()?, [1., 2., 3., 4., 5., 6., 7., 0.]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draws {
+    draws: Vec<Draw>,
+}
+
+/// What is wrong with draws.
+///
+/// ```
+/// use frugan_augment::{Draw, Draws, DrawsError};
+/// let ragged = Draws::new(vec![Draw::Cutout { ox: vec![1, 2], oy: vec![3] }]);
+/// assert_eq!(ragged, Err(DrawsError::Ragged { name: "cutout.oy", given: 1, expected: 2 }));
+/// ```
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum DrawsError {
+    /// Lists of different length.
+    #[error("draws: {name} has {given} values, the first list has {expected}: give one value a sample")]
+    Ragged {
+        /// The list.
+        name: &'static str,
+        /// Its length.
+        given: usize,
+        /// The length of the first list.
+        expected: usize,
+    },
+    /// Draws for another number of images.
+    #[error("draws are for {draws} images, the batch has {batch}: draw for the batch that is augmented")]
+    Batch {
+        /// Samples drawn for.
+        draws: usize,
+        /// Images given.
+        batch: usize,
+    },
+    /// Draws of other transforms than the policy's.
+    #[error("draws are of [{draws}], the policy \"{policy}\" wants others: make them with Policy::draw")]
+    Policy {
+        /// The draws' transforms.
+        draws: String,
+        /// The policy.
+        policy: String,
+    },
+    /// A draw that this image size does not allow.
+    #[error("draws: {name}[{sample}] = {value}, but a side of {side} pixels allows {low} to {high}")]
+    OutOfRange {
+        /// The list.
+        name: &'static str,
+        /// The sample's index.
+        sample: usize,
+        /// Its draw.
+        value: i32,
+        /// The image's height or width.
+        side: usize,
+        /// The lowest draw.
+        low: i32,
+        /// The highest draw.
+        high: i32,
+    },
+}
+
+impl Policy {
+    /// Draws for `n` images of `height` times `width` pixels, taken from the stream in the order of the policy and,
+    /// within a transform, rows before columns (the order of the paper's code).
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Policy};
+    /// use frugan_nn::{Purpose, Stream};
+    /// # fn main() -> Result<(), frugan_augment::PolicyError> {
+    /// let policy = Policy::parse("cutout")?;
+    /// let draws = policy.draw(50, 32, 32, &mut Stream::new(0, Purpose::new("g.augment"), 3));
+    /// let [Draw::Cutout { ox, .. }] = draws.as_slice() else { panic!("one transform") };
+    /// assert!(ox.len() == 50 && ox.iter().all(|o| (0..=32).contains(o)));
+    /// # Ok(()) }
+    /// ```
+    pub fn draw(&self, n: usize, height: usize, width: usize, stream: &mut Stream) -> Draws {
+        let draws = self.transforms().iter().map(|transform| match transform {
+            Transform::Brightness => Draw::Brightness { u: stream.uniforms(n) },
+            Transform::Saturation => Draw::Saturation { u: stream.uniforms(n) },
+            Transform::Contrast => Draw::Contrast { u: stream.uniforms(n) },
+            Transform::Translation => Draw::Translation {
+                tx: integers(stream, n, translations(height)),
+                ty: integers(stream, n, translations(width)),
+            },
+            Transform::Cutout => Draw::Cutout {
+                ox: integers(stream, n, cutout_centres(height)),
+                oy: integers(stream, n, cutout_centres(width)),
+            },
+        });
+        Draws { draws: draws.collect() }
+    }
+}
+
+impl Draws {
+    /// Draws given by hand, one [`Draw`] a transform of the policy, in its order.
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Draws};
+    /// # fn main() -> Result<(), frugan_augment::DrawsError> {
+    /// let draws = Draws::new(vec![Draw::Brightness { u: vec![0.5, 0.75] }, Draw::Contrast { u: vec![0.5, 0.5] }])?;
+    /// assert_eq!(draws.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn new(draws: Vec<Draw>) -> Result<Self, DrawsError> {
+        let expected = draws.first().map_or(0, Draw::len);
+        for draw in &draws {
+            let (lists, used) = draw.lengths();
+            if let Some((name, given)) = lists[..used].iter().find(|(_, given)| *given != expected) {
+                return Err(DrawsError::Ragged { name, given: *given, expected });
+            }
+        }
+        Ok(Self { draws })
+    }
+
+    /// The number of images that the draws are for; 0 for the draws of the identity, which fit any batch.
+    ///
+    /// ```
+    /// use frugan_augment::Policy;
+    /// use frugan_nn::{Purpose, Stream};
+    /// # fn main() -> Result<(), frugan_augment::PolicyError> {
+    /// let mut stream = Stream::new(0, Purpose::new("g.augment"), 0);
+    /// assert_eq!(Policy::parse("color")?.draw(7, 8, 8, &mut stream).len(), 7);
+    /// # Ok(()) }
+    /// ```
+    pub fn len(&self) -> usize {
+        self.draws.first().map_or(0, Draw::len)
+    }
+
+    /// Whether there is no draw at all.
+    ///
+    /// ```
+    /// assert!(frugan_augment::Draws::default().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The draws, one a transform.
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Draws};
+    /// # fn main() -> Result<(), frugan_augment::DrawsError> {
+    /// let draws = Draws::new(vec![Draw::Saturation { u: vec![0.5] }])?;
+    /// assert_eq!(draws.as_slice(), [Draw::Saturation { u: vec![0.5] }]);
+    /// # Ok(()) }
+    /// ```
+    pub fn as_slice(&self) -> &[Draw] {
+        &self.draws
+    }
+
+    /// The draws of the `len` images from `start` on: a part of a batch, augmented as it is inside the whole.
+    /// D's batch is (fakes, reals), so its reals alone are `draws.narrow(n, n)`.
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Draws};
+    /// # fn main() -> Result<(), frugan_augment::DrawsError> {
+    /// let draws = Draws::new(vec![Draw::Brightness { u: vec![0.1, 0.2, 0.3] }])?;
+    /// assert_eq!(draws.narrow(1, 2).as_slice(), [Draw::Brightness { u: vec![0.2, 0.3] }]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    /// If the range leaves the batch.
+    pub fn narrow(&self, start: usize, len: usize) -> Self {
+        fn part<T: Clone>(list: &[T], start: usize, len: usize) -> Vec<T> {
+            list[start..start + len].to_vec()
+        }
+        let draws = self.draws.iter().map(|draw| match draw {
+            Draw::Brightness { u } => Draw::Brightness { u: part(u, start, len) },
+            Draw::Saturation { u } => Draw::Saturation { u: part(u, start, len) },
+            Draw::Contrast { u } => Draw::Contrast { u: part(u, start, len) },
+            Draw::Translation { tx, ty } => Draw::Translation { tx: part(tx, start, len), ty: part(ty, start, len) },
+            Draw::Cutout { ox, oy } => Draw::Cutout { ox: part(ox, start, len), oy: part(oy, start, len) },
+        });
+        Self { draws: draws.collect() }
+    }
+
+    /// Whether these draws fit the policy and a batch of this shape.
+    pub(crate) fn check(&self, policy: &Policy, [n, _, height, width]: [usize; 4]) -> Result<(), DrawsError> {
+        if !self.draws.iter().map(Draw::transform).eq(policy.transforms().iter().copied()) {
+            let draws = self.draws.iter().map(|draw| draw.transform().name()).collect::<Vec<_>>().join(",");
+            return Err(DrawsError::Policy { draws, policy: policy.to_string() });
+        }
+        if !policy.is_identity() && self.len() != n {
+            return Err(DrawsError::Batch { draws: self.len(), batch: n });
+        }
+        for draw in &self.draws {
+            match draw {
+                Draw::Translation { tx, ty } => {
+                    within("translation.tx", tx, height, translations(height))?;
+                    within("translation.ty", ty, width, translations(width))?;
+                }
+                Draw::Cutout { ox, oy } => {
+                    within("cutout.ox", ox, height, cutout_centres(height))?;
+                    within("cutout.oy", oy, width, cutout_centres(width))?;
+                }
+                Draw::Brightness { .. } | Draw::Saturation { .. } | Draw::Contrast { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Draw {
+    /// The transform that the draws belong to.
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Transform};
+    /// assert_eq!(Draw::Contrast { u: vec![] }.transform(), Transform::Contrast);
+    /// ```
+    pub fn transform(&self) -> Transform {
+        match self {
+            Self::Brightness { .. } => Transform::Brightness,
+            Self::Saturation { .. } => Transform::Saturation,
+            Self::Contrast { .. } => Transform::Contrast,
+            Self::Translation { .. } => Transform::Translation,
+            Self::Cutout { .. } => Transform::Cutout,
+        }
+    }
+
+    /// The number of samples.
+    ///
+    /// ```
+    /// assert_eq!(frugan_augment::Draw::Contrast { u: vec![0.5; 3] }.len(), 3);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.lengths().0[0].1
+    }
+
+    /// Whether there is no sample.
+    ///
+    /// ```
+    /// assert!(frugan_augment::Draw::Contrast { u: vec![] }.is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Name and length of each list, and how many of the two there are.
+    fn lengths(&self) -> ([(&'static str, usize); 2], usize) {
+        match self {
+            Self::Brightness { u } => ([("brightness.u", u.len()); 2], 1),
+            Self::Saturation { u } => ([("saturation.u", u.len()); 2], 1),
+            Self::Contrast { u } => ([("contrast.u", u.len()); 2], 1),
+            Self::Translation { tx, ty } => ([("translation.tx", tx.len()), ("translation.ty", ty.len())], 2),
+            Self::Cutout { ox, oy } => ([("cutout.ox", ox.len()), ("cutout.oy", oy.len())], 2),
+        }
+    }
+}
+
+/// Side of the cut rectangle: half the image's, rounded half up.
+pub(crate) fn cutout_side(side: usize) -> usize {
+    side.div_ceil(2)
+}
+
+/// The shifts of a side: an eighth of it (rounded half up) either way.
+fn translations(side: usize) -> RangeInclusive<i32> {
+    let s = ((side + 4) / 8) as i32;
+    -s..=s
+}
+
+/// The centres of cutout along a side: an even rectangle may also be centred behind the last pixel.
+fn cutout_centres(side: usize) -> RangeInclusive<i32> {
+    0..=(side - cutout_side(side) % 2) as i32
+}
+
+fn integers(stream: &mut Stream, n: usize, range: RangeInclusive<i32>) -> Vec<i32> {
+    let bound = (range.end() - range.start() + 1).max(1) as u32;
+    stream.integers(n, bound).into_iter().map(|draw| range.start() + draw as i32).collect()
+}
+
+fn within(name: &'static str, values: &[i32], side: usize, range: RangeInclusive<i32>) -> Result<(), DrawsError> {
+    let (low, high) = (*range.start(), *range.end());
+    match values.iter().position(|value| !range.contains(value)) {
+        Some(sample) => Err(DrawsError::OutOfRange { name, sample, value: values[sample], side, low, high }),
+        None => Ok(()),
+    }
+}
