@@ -61,7 +61,7 @@ fn one_pass_is_the_shift_and_then_the_box() -> Result<()> {
 fn shifts_with_boxes_are_twice_differentiable() -> Result<()> {
     let ([[dy, dx], [top, left]], size) = (moves(), [2, 3]);
     let x = images([5, 1, 4, 5])?;
-    gradgradcheck(|v| v[0].shift_erase([&dy, &dx], [&top, &left], size)?.tanh(), &[x.clone()])?;
+    gradgradcheck(|v| v[0].shift_erase([&dy, &dx], [&top, &left], size)?.tanh(), std::slice::from_ref(&x))?;
     gradgradcheck(|v| v[0].erase_shift([&top, &left], size, [&dy, &dx])?.tanh(), &[x])
 }
 

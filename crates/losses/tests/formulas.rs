@@ -79,7 +79,7 @@ fn gradients_are_the_slopes() -> Result<()> {
         }
         for i in 0..FAKE.len() {
             close(slope(|x| d(&REAL, x), &FAKE, i)?, of_d[1].to_vec::<f64>()?[i], "d, fake");
-            close(slope(&g, &FAKE, i)?, of_g[0].to_vec::<f64>()?[i], "g, fake");
+            close(slope(g, &FAKE, i)?, of_g[0].to_vec::<f64>()?[i], "g, fake");
         }
     }
     Ok(())

@@ -28,8 +28,8 @@ pub(crate) fn shift_erase<T: Element>(
         for (out, x) in out.chunks_exact_mut(height * width).zip(x.chunks_exact(height * width)) {
             for y in rows.clone() {
                 let from = ((y as i64 + dy) * width as i64 + dx) as isize;
-                let parts =
-                    if box_rows.contains(&y) && !box_columns.is_empty() { &kept[..] } else { &[columns.clone()] };
+                let crosses = box_rows.contains(&y) && !box_columns.is_empty();
+                let parts = if crosses { &kept[..] } else { std::slice::from_ref(&columns) };
                 for part in parts.iter().filter(|part| !part.is_empty()) {
                     let start = (from + part.start as isize) as usize;
                     out[y * width..][part.clone()].copy_from_slice(&x[start..start + part.len()]);
