@@ -28,6 +28,7 @@
 //! Images are `[N, C, H, W]` in [-1, 1]. Nothing is clamped: a brighter image may leave that range, as in the paper's code.
 
 mod apply;
+mod candle;
 mod color;
 mod config;
 mod consistency;
