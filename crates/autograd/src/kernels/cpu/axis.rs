@@ -86,21 +86,37 @@ pub(crate) fn softmax<T: Element>(x: &[T], (_, axis, inner): AxisRun) -> Vec<T> 
     if axis * inner == 0 {
         return out;
     }
-    out.par_chunks_mut(axis * inner).for_each(|block| {
-        for i in 0..inner {
-            let column = || (i..axis * inner).step_by(inner);
-            let max = column().map(|j| block[j]).fold(T::neg_infinity(), Float::max);
-            let mut sum = T::zero();
-            for j in column() {
-                block[j] = Float::exp(block[j] - max);
-                sum += block[j];
-            }
-            for j in column() {
-                block[j] /= sum;
-            }
-        }
+    out.par_chunks_mut(axis * inner).with_min_len((4096 / (axis * inner)).max(1)).for_each(|block| {
+        vectorised(
+            #[inline(always)]
+            || if inner == 1 { softmax_row(block) } else { softmax_columns(block, inner) },
+        )
     });
     out
+}
+
+#[inline(always)]
+fn softmax_row<T: Element>(row: &mut [T]) {
+    let max = row.iter().copied().fold(T::neg_infinity(), Float::max);
+    row.iter_mut().for_each(|v| *v = (*v - max).exp_());
+    let sum = sum_slice(row);
+    row.iter_mut().for_each(|v| *v /= sum);
+}
+
+#[inline(always)]
+fn softmax_columns<T: Element>(block: &mut [T], inner: usize) {
+    for i in 0..inner {
+        let column = || (i..block.len()).step_by(inner);
+        let max = column().map(|j| block[j]).fold(T::neg_infinity(), Float::max);
+        let mut sum = T::zero();
+        for j in (i..block.len()).step_by(inner) {
+            block[j] = (block[j] - max).exp_();
+            sum += block[j];
+        }
+        for v in block[i..].iter_mut().step_by(inner) {
+            *v /= sum;
+        }
+    }
 }
 
 /// The axis in reverse.

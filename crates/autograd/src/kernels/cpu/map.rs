@@ -195,12 +195,32 @@ pub(crate) fn unary<T: Element>(f: Unary, x: &[T]) -> Vec<T> {
             let (scale, shift) = (T::of(scale), T::of(shift));
             map(x, |v| v * scale + shift)
         }
-        Unary::Exp => map(x, |v| Float::exp(v)),
-        Unary::Log => map(x, |v| Float::ln(v)),
+        Unary::Exp => map(
+            x,
+            #[inline(always)]
+            |v| v.exp_(),
+        ),
+        Unary::Log => map(
+            x,
+            #[inline(always)]
+            |v| v.ln_(),
+        ),
         Unary::Sqrt => map(x, |v| Float::sqrt(v)),
-        Unary::Tanh => map(x, |v| Float::tanh(v)),
-        Unary::Sigmoid => map(x, |v| T::one() / (T::one() + Float::exp(-v))),
-        Unary::Softplus => map(x, |v| Float::max(v, T::zero()) + Float::ln_1p(Float::exp(-Float::abs(v)))),
+        Unary::Tanh => map(
+            x,
+            #[inline(always)]
+            |v| v.tanh_(),
+        ),
+        Unary::Sigmoid => map(
+            x,
+            #[inline(always)]
+            |v| T::one() / (T::one() + (-v).exp_()),
+        ),
+        Unary::Softplus => map(
+            x,
+            #[inline(always)]
+            |v| Float::max(v, T::zero()) + (-Float::abs(v)).exp_().ln_1p_(),
+        ),
         Unary::LeakyRelu(slope) => {
             let slope = T::of(slope);
             map(x, |v| if v > T::zero() { v } else { v * slope })

@@ -8,28 +8,68 @@ use candle_core::{
     CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, StorageRef, Tensor, WithDType, bail,
 };
 
+use num_traits::Float;
+
+use super::math;
 use crate::value::Value;
 
 /// The element types that kernels are written for: f32, and f64 for gradient checks.
-pub(crate) trait Element: WithDType + num_traits::Float {
+pub(crate) trait Element: WithDType + Float {
     fn of(value: f64) -> Self {
         <Self as WithDType>::from_f64(value)
     }
 
     /// The storage's values if they are of this type.
     fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
+
+    /// `e^x`, in f32 for loops that become vectors, as the next three.
+    fn exp_(self) -> Self;
+    /// `ln(x)`
+    fn ln_(self) -> Self;
+    /// `ln(1 + x)` for `x >= 0`
+    fn ln_1p_(self) -> Self;
+    /// `tanh(x)`
+    fn tanh_(self) -> Self;
+}
+
+macro_rules! transcendental {
+    ($t:ty, $functions:ident) => {
+        #[inline(always)]
+        fn exp_(self) -> $t {
+            $functions::exp(self)
+        }
+
+        #[inline(always)]
+        fn ln_(self) -> $t {
+            $functions::ln(self)
+        }
+
+        #[inline(always)]
+        fn ln_1p_(self) -> $t {
+            $functions::ln_1p(self)
+        }
+
+        #[inline(always)]
+        fn tanh_(self) -> $t {
+            $functions::tanh(self)
+        }
+    };
 }
 
 impl Element for f32 {
     fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<f32>> {
         if let CpuStorage::F32(values) = storage { Some(values) } else { None }
     }
+
+    transcendental!(f32, math);
 }
 
 impl Element for f64 {
     fn values_mut(storage: &mut CpuStorage) -> Option<&mut Vec<f64>> {
         if let CpuStorage::F64(values) = storage { Some(values) } else { None }
     }
+
+    transcendental!(f64, Float);
 }
 
 /// Runs the expression with `$t` as the tensor's element type.

@@ -1,0 +1,165 @@
+//! Convolutions in f32 and f64 against their definition, for every kernel that this machine can run.
+#![allow(clippy::unwrap_used)]
+
+mod reference;
+
+use frugan_autograd::check::spread;
+use frugan_autograd::{Conv2dConfig, DType, GraphMode, Result, Tensor, Var, grad};
+use proptest::prelude::*;
+use reference::Sizes;
+
+struct Case {
+    sizes: Sizes,
+    x: Tensor,
+    w: Tensor,
+    cotangent: Tensor,
+}
+
+impl Case {
+    fn new(sizes: Sizes) -> Self {
+        let normalish = |shape: &[usize], salt| {
+            // The sum of two uniform numbers: bounded, peaked at zero.
+            (spread(shape, -1.2, 1.2, salt).unwrap() + spread(shape, -1.2, 1.2, salt + 100).unwrap()).unwrap()
+        };
+        let (x, w) = (normalish(&sizes.input_shape(), 1), normalish(&sizes.filter_shape(), 2));
+        Self { sizes, x, w, cotangent: normalish(&sizes.output_shape(), 3) }
+    }
+
+    fn config(&self) -> Conv2dConfig {
+        Conv2dConfig { stride: self.sizes.stride, padding: self.sizes.padding }
+    }
+
+    /// Output and gradients by the tape.
+    fn tape(&self, dtype: DType) -> Result<[Vec<f64>; 3]> {
+        let leaf = |t: &Tensor| t.to_dtype(dtype).map(Var::leaf);
+        let (x, w, cotangent) = (leaf(&self.x)?, leaf(&self.w)?, leaf(&self.cotangent)?);
+        let y = x.conv2d(&w, None, self.config())?;
+        assert_eq!(y.dims(), self.sizes.output_shape());
+        let gradients = grad(&[&y], &[&cotangent], &[&x, &w], GraphMode::Free)?;
+        let wide = |v: &Var| v.to_dtype(DType::F64)?.to_vec::<f64>();
+        Ok([wide(&y)?, wide(&gradients[0])?, wide(&gradients[1])?])
+    }
+
+    /// Checks output and gradients in both dtypes.
+    fn check(&self) {
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let want = self.sizes.reference(&values(&self.x), &values(&self.w), &values(&self.cotangent));
+        for (dtype, rms_bound, max_bound) in [(DType::F64, 1e-14, 1e-12), (DType::F32, 3e-6, 2e-5)] {
+            for (what, (got, want)) in ["y", "gx", "gw"].iter().zip(self.tape(dtype).unwrap().iter().zip(&want)) {
+                let (rms, max) = errors(got, want);
+                assert!(
+                    rms < rms_bound && max < max_bound,
+                    "{:?} {dtype:?} {what}: rms {rms:.2e} max {max:.2e}",
+                    self.sizes
+                );
+            }
+        }
+    }
+}
+
+/// Root mean square and largest error, both over the root mean square of the result.
+fn errors(got: &[f64], want: &[f64]) -> (f64, f64) {
+    assert_eq!(got.len(), want.len());
+    let rms = |values: &mut dyn Iterator<Item = f64>| (values.sum::<f64>() / want.len() as f64).sqrt();
+    let scale = rms(&mut want.iter().map(|v| v * v)).max(f64::MIN_POSITIVE);
+    let error = || got.iter().zip(want).map(|(a, b)| a - b);
+    (rms(&mut error().map(|e| e * e)) / scale, error().map(f64::abs).fold(0.0, f64::max) / scale)
+}
+
+fn sizes(channels: (usize, usize, usize), image: [usize; 2], kernel: [usize; 2], padding: [usize; 2]) -> Sizes {
+    let (batch, in_channels, out_channels) = channels;
+    Sizes { batch, in_channels, out_channels, image, kernel, stride: 1, padding }
+}
+
+#[test]
+fn the_3x3_of_training_are_right() {
+    for (channels, image, padding) in [
+        ((2, 16, 16), [8, 8], 1),
+        ((1, 17, 33), [32, 32], 1),
+        ((1, 1, 1), [3, 3], 1),
+        ((2, 3, 4), [4, 4], 1),
+        ((3, 4, 9), [5, 13], 1),
+        ((2, 6, 3), [7, 6], 0),
+        ((2, 6, 3), [9, 17], 2),
+        ((17, 2, 2), [1, 1], 1),
+        ((2, 130, 40), [16, 16], 1),
+    ] {
+        Case::new(sizes(channels, image, [3, 3], [padding; 2])).check();
+    }
+}
+
+#[test]
+fn the_filters_of_inception_are_right() {
+    for (channels, image, kernel, padding, stride) in [
+        ((2, 3, 8), [17, 17], [3, 3], [0, 0], 2),
+        ((2, 20, 12), [9, 9], [1, 1], [0, 0], 1),
+        ((2, 6, 9), [9, 9], [5, 5], [2, 2], 1),
+        ((2, 6, 9), [9, 11], [1, 7], [0, 3], 1),
+        ((2, 6, 9), [9, 11], [7, 1], [3, 0], 1),
+        ((2, 6, 9), [8, 8], [1, 3], [0, 1], 1),
+        ((1, 70, 3), [65, 65], [3, 3], [1, 0], 1),
+        ((3, 3, 4), [8, 8], [4, 4], [1, 1], 2),
+    ] {
+        Case::new(Sizes { stride, ..sizes(channels, image, kernel, padding) }).check();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_convolution_is_right(
+        (batch, in_channels, out_channels) in (1usize..4, 1usize..6, 1usize..20),
+        image in [1usize..14, 1usize..14],
+        kernel in [1usize..6, 1usize..6],
+        stride in 1usize..4,
+        padding in [0usize..4, 0usize..4],
+    ) {
+        let sizes = Sizes { batch, in_channels, out_channels, image, kernel, stride, padding };
+        prop_assume!((0..2).all(|i| image[i] + 2 * padding[i] >= kernel[i]));
+        Case::new(sizes).check();
+    }
+}
+
+/// A transposed convolution is the gradient of a convolution by its input.
+#[test]
+fn transposed_convolution_is_the_adjoint() -> Result<()> {
+    let config = Conv2dConfig { stride: 2, padding: [1, 1] };
+    let (x, w) = (Var::leaf(spread(&[2, 3, 8, 10], -1.0, 1.0, 1)?), Var::leaf(spread(&[5, 3, 4, 4], -1.0, 1.0, 2)?));
+    let cotangent = Var::constant(spread(&[2, 5, 4, 5], -1.0, 1.0, 3)?);
+    let gx = &grad(&[&x.conv2d(&w, None, config)?], &[&cotangent], &[&x], GraphMode::Free)?[0];
+    let y = cotangent.conv_transpose2d(&w, None, config)?;
+    assert_eq!(y.dims(), x.dims());
+    assert_eq!(y.to_vec::<f64>()?, gx.to_vec::<f64>()?);
+    Ok(())
+}
+
+#[test]
+fn bias_and_relu_are_the_separate_steps() -> Result<()> {
+    for (kernel, dtype) in [(3, DType::F32), (1, DType::F32), (3, DType::F64)] {
+        let leaf = |shape: &[usize], salt| spread(shape, -1.0, 1.0, salt)?.to_dtype(dtype).map(Var::leaf);
+        let (x, w, b) = (leaf(&[2, 5, 9, 8], 1)?, leaf(&[7, 5, kernel, kernel], 2)?, leaf(&[7], 3)?);
+        let config = Conv2dConfig::same(kernel);
+        let plain = x.conv2d(&w, None, config)?.add(&b.reshape(&[1, 7, 1, 1])?)?;
+        for (fused, want) in
+            [(x.conv2d(&w, Some(&b), config)?, plain.clone()), (x.conv2d_relu(&w, Some(&b), config)?, plain.relu()?)]
+        {
+            let error = fused.sub(&want)?.abs()?.to_dtype(DType::F64)?.to_vec::<f64>()?;
+            assert!(error.iter().all(|e| *e < 1e-5), "{kernel} {dtype:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Runs the other tests of this file on the kernels of lesser machines.
+#[test]
+fn lesser_machines_get_it_right_too() {
+    if std::env::var_os("FRUGAN_KERNELS").is_some() {
+        return;
+    }
+    for kernels in ["portable", "avx2"] {
+        let this = std::env::current_exe().unwrap();
+        let run = std::process::Command::new(this).env("FRUGAN_KERNELS", kernels).output().unwrap();
+        assert!(run.status.success(), "{kernels}: {}", String::from_utf8_lossy(&run.stdout));
+    }
+}

@@ -1,0 +1,72 @@
+//! The same bytes for any number of threads.
+#![allow(clippy::unwrap_used)]
+
+use frugan_autograd::check::spread;
+use frugan_autograd::update::{AdamStep, adam, lerp};
+use frugan_autograd::{Conv2dConfig, DType, GraphMode, Ints, Result, Var, grad};
+
+fn leaf(shape: &[usize], salt: u64) -> Result<Var> {
+    spread(shape, -1.0, 1.0, salt)?.to_dtype(DType::F32).map(Var::leaf)
+}
+
+/// Output and gradients of a function of a few arrays.
+fn through(arrays: &[&[usize]], f: impl Fn(&[Var]) -> Result<Var>) -> Result<Vec<Var>> {
+    let leaves = arrays.iter().zip(1..).map(|(shape, salt)| leaf(shape, salt)).collect::<Result<Vec<_>>>()?;
+    let y = f(&leaves)?;
+    let cotangent = leaf(y.dims(), 99)?;
+    let mut all = grad(&[&y], &[&cotangent], &leaves.iter().collect::<Vec<_>>(), GraphMode::Keep)?;
+    // The composed backward passes too.
+    all.extend(grad(&[&y], &[&cotangent], &leaves.iter().collect::<Vec<_>>(), GraphMode::Create)?);
+    all.push(y);
+    Ok(all)
+}
+
+fn everything() -> Result<Vec<Var>> {
+    let conv = |image: [usize; 4], filter: [usize; 4], stride, padding| {
+        through(&[&image, &filter, &[filter[0]]], move |v| {
+            v[0].conv2d_relu(&v[1], Some(&v[2]), Conv2dConfig { stride, padding })
+        })
+    };
+    let images: &[usize] = &[9, 20, 16, 16];
+    let offsets = Ints::from_iter((0..9).map(|i| i - 4));
+    let mut all = vec![
+        conv([9, 20, 16, 16], [37, 20, 3, 3], 1, [1, 1])?,
+        conv([9, 20, 16, 16], [37, 20, 1, 1], 1, [0, 0])?,
+        conv([9, 20, 16, 16], [37, 20, 1, 7], 1, [0, 3])?,
+        conv([9, 20, 17, 15], [7, 20, 5, 5], 2, [2, 2])?,
+        through(&[&[9, 8, 8, 8], &[8, 6, 4, 4]], |v| {
+            v[0].conv_transpose2d(&v[1], None, Conv2dConfig { stride: 2, padding: [1, 1] })
+        })?,
+        through(&[&[300, 70], &[70, 260]], |v| v[0].matmul(&v[1]))?,
+        through(&[&[5, 150, 20], &[5, 20, 170]], |v| v[0].batch_matmul(&v[1])?.softmax(2))?,
+        through(&[images, &[1, 20], &[1, 20]], |v| v[0].batch_norm(&v[1], &v[2], 1e-5, true))?,
+        through(&[images, &[9, 20], &[9, 20]], |v| v[0].batch_norm(&v[1], &v[2], 1e-5, false))?,
+        through(&[images, &[1, 20, 1, 1]], |v| v[0].mul(&v[1])?.tanh()?.sum())?,
+        through(&[images], |v| v[0].avg_pool2()?.upsample2()?.softplus()?.sum_to(&[20, 1, 16]))?,
+        through(&[images], |v| v[0].max_pool2d(3, 2, 1)?.exp()?.mean_keep(&[0, 2, 3]))?,
+        through(&[images], |v| v[0].avg_pool2d(3, 1, 1)?.flip(3)?.sigmoid())?,
+        through(&[images], |v| v[0].shift(&offsets, &offsets)?.erase(&offsets, &offsets, 5, 6)?.square())?,
+        through(&[&[11, 700]], |v| v[0].gather(&vec![3, 3, 10, 0].into())?.abs())?,
+    ];
+    let [p, m, v, g, average] = [1, 2, 3, 4, 5].map(|salt| leaf(&[50_000], salt).unwrap());
+    let v = v.square()?.copy()?;
+    adam(&AdamStep { lr: 1e-3, beta1: 0.5, beta2: 0.99, epsilon: 1e-8, step: 3 }, &p, &m, &v, &g)?;
+    lerp(&average, &p, 1e-3)?;
+    all.push(vec![p, m, v, average]);
+    Ok(all.into_iter().flatten().collect())
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let run = |threads| -> Vec<Vec<u32>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let bits = |v: &Var| v.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+        pool.install(|| everything().unwrap().iter().map(bits).collect())
+    };
+    let one = run(1);
+    for threads in [2, 3] {
+        for (i, (a, b)) in one.iter().zip(run(threads)).enumerate() {
+            assert!(*a == b, "array {i} differs with {threads} threads");
+        }
+    }
+}
