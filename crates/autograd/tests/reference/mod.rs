@@ -2,30 +2,30 @@
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
-    pub batch: usize,
-    pub in_channels: usize,
-    pub out_channels: usize,
-    pub image: [usize; 2],
-    pub kernel: [usize; 2],
-    pub stride: usize,
-    pub padding: [usize; 2],
+pub(crate) struct Sizes {
+    pub(crate) batch: usize,
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) image: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: usize,
+    pub(crate) padding: [usize; 2],
 }
 
 impl Sizes {
-    pub fn output(&self) -> [usize; 2] {
+    pub(crate) fn output(&self) -> [usize; 2] {
         [0, 1].map(|i| (self.image[i] + 2 * self.padding[i] - self.kernel[i]) / self.stride + 1)
     }
 
-    pub fn input_shape(&self) -> [usize; 4] {
+    pub(crate) fn input_shape(&self) -> [usize; 4] {
         [self.batch, self.in_channels, self.image[0], self.image[1]]
     }
 
-    pub fn filter_shape(&self) -> [usize; 4] {
+    pub(crate) fn filter_shape(&self) -> [usize; 4] {
         [self.out_channels, self.in_channels, self.kernel[0], self.kernel[1]]
     }
 
-    pub fn output_shape(&self) -> [usize; 4] {
+    pub(crate) fn output_shape(&self) -> [usize; 4] {
         [self.batch, self.out_channels, self.output()[0], self.output()[1]]
     }
 
@@ -52,7 +52,7 @@ impl Sizes {
     }
 
     /// The output, and the gradients of `<cotangent, output>` by input and filter.
-    pub fn reference(&self, x: &[f64], w: &[f64], cotangent: &[f64]) -> [Vec<f64>; 3] {
+    pub(crate) fn reference(&self, x: &[f64], w: &[f64], cotangent: &[f64]) -> [Vec<f64>; 3] {
         let (mut y, mut gx, mut gw) = (vec![0.0; cotangent.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
         self.each_product(|out, input, filter| {
             y[out] += x[input] * w[filter];
