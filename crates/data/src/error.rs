@@ -99,6 +99,19 @@ pub enum Error {
         path.display(), classes - 1
     )]
     Label { path: PathBuf, record: usize, label: u8, classes: usize },
+    #[error(
+        "cannot download {url}: {reason}; run again to go on where it stopped, or fetch it by other means and set \
+         data.root or FRUGAN_DATA to the folder that holds it unpacked"
+    )]
+    Download { url: String, reason: String },
+    #[error(
+        "the download of {url} has {got} bytes, expected {expected}: it is not the official file, or was replaced there"
+    )]
+    DownloadSize { url: String, got: u64, expected: u64 },
+    #[error("{} does not hold {file}: it is not the official archive; delete it and fetch it again", path.display())]
+    Archive { path: PathBuf, file: String },
+    #[error("{0}")]
+    Folder(Box<crate::folder::Report>),
     #[error("{what}: {got} given, expected {expected}")]
     Shape { what: String, got: String, expected: String },
     #[error("optim.batch = 0 gives nothing to train on: set at least 1")]

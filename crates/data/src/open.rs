@@ -3,8 +3,9 @@
 use crate::cifar::{CIFAR10, CIFAR100, Format};
 use crate::config::{DataConfig, DataName};
 use crate::dataset::{Dataset, Splits};
-use crate::error::{Error, Result};
-use crate::locate::Places;
+use crate::error::Result;
+use crate::fetch::fetch;
+use crate::folder;
 use crate::subset::subset_indices;
 use crate::synthetic;
 
@@ -29,19 +30,13 @@ pub fn open(config: &DataConfig) -> Result<Splits> {
         }
         DataName::Cifar10 => cifar(&CIFAR10, config)?,
         DataName::Cifar100 => cifar(&CIFAR100, config)?,
-        DataName::Folder => return Err(Error::NoRoot),
+        DataName::Folder => folder::read(config)?,
     };
     Ok(Splits { train: subset(whole.train, config)?, test: whole.test })
 }
 
 fn cifar(format: &Format, config: &DataConfig) -> Result<Splits> {
-    let places = Places::of(config);
-    let folder = places.find(format).ok_or_else(|| Error::NotFound {
-        name: format.name,
-        file: format.train[0].name.to_owned(),
-        looked: places.folders().map(Into::into).collect(),
-    })?;
-    format.read(&folder, config.verify)
+    format.read(&fetch(config, &mut |_, _| {})?, config.verify)
 }
 
 fn subset(train: Dataset, config: &DataConfig) -> Result<Dataset> {
