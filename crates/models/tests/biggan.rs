@@ -3,7 +3,7 @@
 
 use frugan_autograd::{DType, Device, GraphMode, Ints, Var, concat, grad_of_scalar, no_grad};
 use frugan_models::{BigganConfig, GeneratorNorm, ModelConfig, ModelError, Models, WeightInit, standing_statistics};
-use frugan_nn::{Builder, Init, Mode, Params, Purpose};
+use frugan_nn::{Adam, AdamConfig, Builder, Init, Mode, Params, Purpose};
 
 fn tiny() -> BigganConfig {
     BigganConfig { g_ch: 4, d_ch: 4, latent_dim: 16, ..Default::default() }
@@ -148,6 +148,30 @@ fn standing_statistics_make_running_mode_follow_batches() {
     // One pass over the same batch: what is left is the variance's n / (n - 1), with n = 128 at the bottom.
     let after = off(&images(Mode::Running));
     assert!(after < 0.05 && before > 0.3, "{before} {after}");
+}
+
+/// Weights and buffers after a step of D and one of G.
+fn states_after_a_step() -> [Vec<Vec<f32>>; 2] {
+    let Models { generator, discriminator } = build(BigganConfig { bn_group: 4, g_attention: 16, ..tiny() });
+    let (g, d) = (generator.params(), discriminator.params());
+    let (mut adam_g, mut adam_d) = (Adam::new(AdamConfig::default(), g), Adam::new(AdamConfig::default(), d));
+    let (z, y) = (latents(8, 16, 0), labels(8));
+    let images = generator.generate(&z, &y, Mode::Train).unwrap();
+    for (adam, params) in [(&mut adam_d, d), (&mut adam_g, g)] {
+        let loss = discriminator.logits(&images, &y, Mode::Train).unwrap().softplus().unwrap().mean().unwrap();
+        let grads = grad_of_scalar(&loss, &params.weights(), GraphMode::Keep).unwrap();
+        adam.as_mut().unwrap().step(params, &grads).unwrap();
+    }
+    [state(g), state(d)]
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(states_after_a_step)
+    };
+    assert_eq!(with(1), with(3));
 }
 
 #[test]

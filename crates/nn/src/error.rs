@@ -9,7 +9,7 @@ pub enum LoadError {
     #[error("the tensors lack {}; they are of another network: check the model's settings", listing(.0))]
     Missing(Vec<String>),
     /// Names that the set has and the network has not.
-    #[error("the tensors hold {} too many; they are of another network: check the model's settings", listing(.0))]
+    #[error("the tensors hold {}, which the network lacks; they are of another network: check the model's settings", listing(.0))]
     Unexpected(Vec<String>),
     /// A tensor of another shape.
     #[error(

@@ -38,10 +38,13 @@ impl Block {
     }
 
     fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let h = if self.is_first { x.clone() } else { x.relu()? };
-        let h = self.conv1.forward_relu(&h, mode)?;
-        let h = self.conv2.forward(&h, mode)?;
-        let h = if self.halves { h.avg_pool2()? } else { h };
+        // One variable, so that each value dies as soon as the tape does not hold it.
+        let mut h = if self.is_first { x.clone() } else { x.relu()? };
+        h = self.conv1.forward_relu(&h, mode)?;
+        h = self.conv2.forward(&h, mode)?;
+        if self.halves {
+            h = h.avg_pool2()?;
+        }
         h.add(&self.shortcut(x, mode)?)
     }
 

@@ -66,10 +66,11 @@ impl Block {
     }
 
     fn forward(&self, x: &Var, condition: Condition<'_>, mode: Mode) -> Result<Var> {
-        let h = self.bn1.forward_relu(x, condition, mode)?.upsample2()?;
-        let h = self.conv1.forward(&h, mode)?;
-        let h = self.bn2.forward_relu(&h, condition, mode)?;
-        let h = self.conv2.forward(&h, mode)?;
+        // One variable, so that each value dies as soon as the tape does not hold it.
+        let mut h = self.bn1.forward_relu(x, condition, mode)?.upsample2()?;
+        h = self.conv1.forward(&h, mode)?;
+        h = self.bn2.forward_relu(&h, condition, mode)?;
+        h = self.conv2.forward(&h, mode)?;
         // The published order is doubling, then convolution: at 1x1 the two commute, and this one costs a quarter.
         h.add(&self.conv_sc.forward(x, mode)?.upsample2()?)
     }
@@ -189,7 +190,6 @@ impl Generator for BigganGenerator {
                 h = attention.forward(&h, mode)?;
             }
         }
-        // Rebound, so that the blocks' output dies before the last convolution where nothing is recorded.
         h = self.output_norm.forward_relu(&h, mode)?;
         self.output_conv.forward(&h, mode)?.tanh()
     }
