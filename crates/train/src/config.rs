@@ -5,7 +5,7 @@ use frugan_data::DataConfig;
 use frugan_losses::LossConfig;
 use frugan_metrics::EvalConfig;
 use frugan_models::ModelConfig;
-use frugan_nn::AdamConfig;
+use frugan_nn::{AdamConfig, Ema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +65,7 @@ pub struct OptimConfig {
     /// The discriminator's Adam.
     pub d: AdamConfig,
     /// The average of the generator's weights, which samples and metrics use.
-    pub ema: EmaConfig,
+    pub ema: Ema,
     /// Gradients of each network are scaled down to this norm, if given.
     pub clip_norm: Option<f64>,
     /// Gradients are cut to [-v, v], if given.
@@ -74,32 +74,15 @@ pub struct OptimConfig {
 
 impl Default for OptimConfig {
     fn default() -> Self {
-        let adam = AdamConfig { lr: 2e-4, beta1: 0.0, beta2: 0.999, ..AdamConfig::default() };
         Self {
             batch: 50,
             num_d_steps: 4,
-            g: adam,
-            d: adam,
-            ema: EmaConfig::default(),
+            g: AdamConfig::default(),
+            d: AdamConfig::default(),
+            ema: Ema::default(),
             clip_norm: None,
             clip_value: None,
         }
-    }
-}
-
-/// theta_ema = decay * theta_ema + (1 - decay) * theta, over parameters and buffers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EmaConfig {
-    /// The decay a G step.
-    pub decay: f64,
-    /// Before this G step the average is a plain copy.
-    pub start_itr: u64,
-}
-
-impl Default for EmaConfig {
-    fn default() -> Self {
-        Self { decay: 0.9999, start_itr: 1000 }
     }
 }
 

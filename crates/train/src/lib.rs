@@ -1,1 +1,44 @@
-//! Training steps, runs, checkpoints, monitors and TensorBoard logs.
+//! Training: one explicit step, runs that resume bit for bit, monitors and logs.
+//!
+//! A [`Config`] says everything that a result depends on. [`Plan::new`] reads and checks it all and writes nothing;
+//! [`Plan::run`] trains. [`Trainer::step`] is the paper's algorithm, [`Objective`] its equations.
+
+mod atomic;
+mod config;
+mod error;
+mod evaluation;
+mod grid;
+mod interrupt;
+mod library;
+mod log;
+mod monitor;
+mod nonfinite;
+mod objective;
+mod observer;
+mod run;
+mod run_dir;
+mod snapshot;
+mod state;
+mod stats;
+mod tensor_file;
+mod tensorboard;
+mod tick;
+mod trainer;
+
+pub use atomic::write as write_atomic;
+pub use config::{Config, KeepSnapshots, OptimConfig, TrainConfig};
+pub use error::{Error, Result};
+pub use evaluation::Evaluation;
+pub use grid::Grid;
+pub use interrupt::Interrupt;
+pub use library::Library;
+pub use monitor::{COLLAPSED_DISTANCE, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings};
+pub use nonfinite::Nonfinite;
+pub use objective::{DBatch, DDraws, DLosses, Objective};
+pub use observer::{Observer, Silent, Speed};
+pub use run::{Outcome, Plan, Status, distance};
+pub use run_dir::{RunDir, newest_state};
+pub use snapshot::{About, Snapshot, class_rows, fakes};
+pub use stats::{Record, read_records};
+pub use tensorboard::{EventWriter, Hparam};
+pub use trainer::Trainer;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use frugan_autograd::{Result, Var};
+use frugan_nn::Params;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What happens when a loss or a gradient is not finite. Always counted and reported, by tensor name.
@@ -53,17 +54,25 @@ impl<'de> Deserialize<'de> for Nonfinite {
 }
 
 /// The gradients that hold values which are not finite: (parameter's name, how many values).
-pub(crate) fn find(names: &[String], gradients: &[Var]) -> Result<Vec<(String, usize)>> {
+pub(crate) fn find(params: &Params, gradients: &[Var]) -> Result<Vec<(String, usize)>> {
     let mut found = Vec::new();
-    for (name, gradient) in names.iter().zip(gradients) {
+    for ((name, _), gradient) in params.named_weights().zip(gradients) {
         // A sum is finite unless a value is not (or the sum overflows, which is as bad).
         if gradient.sum()?.item()?.is_finite() {
             continue;
         }
         let count = gradient.to_vec::<f32>()?.iter().filter(|v| !v.is_finite()).count();
-        found.push((name.clone(), count.max(1)));
+        found.push((name.to_string(), count.max(1)));
     }
     Ok(found)
+}
+
+/// What stopped the run, by tensor.
+pub(crate) fn sentence(network: &str, itr: u64, loss: f64, bad: &[(String, usize)]) -> String {
+    let tensors: Vec<String> = bad.iter().take(3).map(|(name, count)| format!("{name} ({count} values)")).collect();
+    let tensors = if tensors.is_empty() { "no gradient".into() } else { tensors.join(", ") };
+    let network = network.to_uppercase();
+    format!("step {itr}: the loss of {network} is {loss}, and these of its gradients are not finite: {tensors}")
 }
 
 /// NaN by 0, +inf by 1e5, -inf by -1e5.
@@ -88,10 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_and_mended() {
-        let bad = candle_core::Tensor::new(&[1.0f32, f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &candle_core::Device::Cpu).unwrap();
-        let bad = Var::constant(bad);
-        assert_eq!(find(&["w".into()], std::slice::from_ref(&bad)).unwrap(), [("w".to_string(), 3)]);
-        assert_eq!(replace(&bad).unwrap().to_vec::<f32>().unwrap(), [1.0, 0.0, 1e5, -1e5]);
+    fn values_are_mended() {
+        let bad = candle_core::Tensor::new(&[1.0f32, f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &candle_core::Device::Cpu);
+        assert_eq!(replace(&Var::constant(bad.unwrap())).unwrap().to_vec::<f32>().unwrap(), [1.0, 0.0, 1e5, -1e5]);
+    }
+
+    #[test]
+    fn the_sentence_names_tensors() {
+        let text = sentence("d", 7, f64::NAN, &[("linear.weight".into(), 3)]);
+        assert_eq!(text, "step 7: the loss of D is NaN, and these of its gradients are not finite: linear.weight (3 values)");
     }
 }

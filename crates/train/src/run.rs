@@ -1,0 +1,344 @@
+//! A run from its plan to its end: steps, ticks, evaluations, states.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use frugan_autograd::{Device, detect_nonfinite};
+
+use crate::atomic;
+use crate::config::{Config, KeepSnapshots};
+use crate::error::{Error, Result};
+use crate::evaluation::Evaluation;
+use crate::interrupt::Interrupt;
+use crate::library::Library;
+use crate::log::Log;
+use crate::monitor::warnings;
+use crate::observer::{Observer, Speed};
+use crate::run_dir::{RunDir, newest_state};
+use crate::snapshot::{self, About};
+use crate::state::{self, Progress};
+use crate::stats::{Record, cut_after, read_records};
+use crate::tick;
+use crate::trainer::Trainer;
+
+/// A run that can start: everything has been read and checked, nothing written.
+pub struct Plan {
+    config: Config,
+    dir: PathBuf,
+    device: Device,
+    splits: Arc<frugan_data::Splits>,
+    evaluation: Evaluation,
+    /// What `config.toml` will hold; the plain configuration by default. Comments may say where values come from.
+    pub config_text: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All its steps are done.
+    Finished,
+    /// It was asked to stop; the same command goes on.
+    Interrupted,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// All metrics at the step where the first FID-like one was best.
+    pub best: Option<Record>,
+    /// All metrics of the last evaluation.
+    pub last: Option<Record>,
+}
+
+impl Plan {
+    /// Opens the data and the feature network and checks that they fit the configuration. Writes nothing in `dir`.
+    ///
+    /// # Errors
+    /// One sentence on the first value that cannot be used.
+    pub fn new(config: Config, dir: PathBuf, library: &mut Library) -> Result<Self> {
+        config.check()?;
+        let device: Device = config.device.parse().map_err(|e: frugan_autograd::Error| Error::Config(e.to_string()))?;
+        let splits = library.splits(&config.data)?;
+        let evaluation = Evaluation::new(&config, &splits, library)?;
+        // Building the networks is the check of everything that depends on the data.
+        Trainer::new(&config, &splits.train, &device)?;
+        if dir.exists() && !dir.is_dir() {
+            return Err(Error::Config(format!("--out {}: that is a file; give a folder", dir.display())));
+        }
+        Ok(Self { config_text: config.to_toml(), config, dir, device, splits, evaluation })
+    }
+
+    /// The resolved configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The run directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The data.
+    pub fn splits(&self) -> &frugan_data::Splits {
+        &self.splits
+    }
+
+    /// The metrics.
+    pub fn evaluation(&self) -> &Evaluation {
+        &self.evaluation
+    }
+
+    /// Whether all steps are done and evaluated, so that running it again would do nothing.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn is_finished(&self) -> Result<bool> {
+        let last = Outcome::read(&self.dir, Status::Finished)?.last.map(|record| record.step);
+        Ok(newest_state(&self.dir)? == Some(self.config.train.steps) && last == Some(self.config.train.steps))
+    }
+
+    /// Trains from the newest good state, or from the start, to the end.
+    ///
+    /// # Errors
+    /// What [`Error`] names. A run that failed can be started again with the same command.
+    pub fn run(self, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
+        let run = RunDir::open(&self.dir)?;
+        let mut trainer = Trainer::new(&self.config, &self.splits.train, &self.device)?;
+        let (progress, notes) = resume(&run, &mut trainer)?;
+        cut_after(&run.file("stats.jsonl"), trainer.itr)?;
+        for metric in run.metrics()? {
+            cut_after(&metric, trainer.itr)?;
+        }
+        atomic::write(&run.file("config.toml"), self.config_text.as_bytes())?;
+        let mut running = Running {
+            log: Log::open(&run, &self.config, trainer.itr)?,
+            tick_started: Instant::now(),
+            run,
+            trainer,
+            progress,
+            plan: &self,
+            observer,
+        };
+        running.note(&self.headline())?;
+        for note in notes {
+            running.note(&note)?;
+        }
+        running.train(interrupt)
+    }
+
+    /// One line: what is trained on what, measured by what, where.
+    pub fn headline(&self) -> String {
+        let train = &self.splits.train;
+        format!(
+            "{} on {} ({} images, {}), T = \"{}\", {} G steps of batch {}, device {}, {}",
+            self.config.model.name(),
+            train.name,
+            train.len(),
+            train.fingerprint.get(..12).unwrap_or(&train.fingerprint),
+            self.config.augment.policy,
+            self.config.train.steps,
+            self.config.optim.batch,
+            self.device,
+            self.evaluation.describe(),
+        )
+    }
+}
+
+/// The newest state that can be read goes into the trainer; a damaged one is passed over with a note.
+fn resume(run: &RunDir, trainer: &mut Trainer) -> Result<(Progress, Vec<String>)> {
+    let mut notes = Vec::new();
+    let states = run.states()?;
+    for (i, step) in states.iter().enumerate() {
+        match state::load(&run.state(*step), trainer) {
+            Ok(progress) => {
+                notes.push(format!("resumed at step {step}"));
+                return Ok((progress, notes));
+            }
+            Err(error) if i + 1 < states.len() => notes.push(format!("passed over a state: {error}")),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((Progress::default(), notes))
+}
+
+/// A run under way.
+struct Running<'a> {
+    plan: &'a Plan,
+    run: RunDir,
+    trainer: Trainer,
+    progress: Progress,
+    log: Log,
+    tick_started: Instant,
+    observer: &'a dyn Observer,
+}
+
+impl Running<'_> {
+    fn train(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
+        let t = &self.plan.config.train;
+        let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
+        while self.trainer.itr < t.steps {
+            if interrupt.is_requested() {
+                self.save()?;
+                self.note(&format!("stopped at step {} as asked; the same command goes on", self.trainer.itr))?;
+                return Outcome::read(self.run.path(), Status::Interrupted);
+            }
+            self.trainer.step().map_err(|error| self.explain(error))?;
+            let step = self.trainer.itr;
+            let ends = step == t.steps;
+            self.observer.step(step, t.steps);
+            if due(t.tick_steps, step) || ends {
+                self.tick()?;
+            }
+            if due(t.sample_every_steps, step) || ends {
+                self.samples()?;
+            }
+            if due(self.plan.config.eval.every_steps, step) || ends {
+                self.evaluate()?;
+            }
+            if due(t.save_every_steps, step) || ends {
+                self.save()?;
+            }
+        }
+        Outcome::read(self.run.path(), Status::Finished)
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        let seconds = self.tick_started.elapsed().as_secs_f64();
+        let record = tick::record(&mut self.trainer, &self.plan.splits)?;
+        record.append_to(&self.run.file("stats.jsonl"))?;
+        let t = &self.plan.config.train;
+        let steps = (self.trainer.itr - 1) % t.tick_steps + 1;
+        let speed = Speed {
+            sec_per_kimg: seconds / (record.kimg / record.step as f64 * steps as f64),
+            sec_left: seconds / steps as f64 * (t.steps - self.trainer.itr) as f64,
+        };
+        self.log.tick(&record, speed)?;
+        self.observer.tick(&record, speed);
+        let found = warnings(&record);
+        for warning in found.iter().filter(|w| !self.progress.warned.iter().any(|kind| kind == w.kind)) {
+            self.observer.warning(record.step, warning);
+            self.log.line(&format!("warning at step {}: {}", record.step, warning.text))?;
+        }
+        self.progress.warned = found.iter().map(|w| w.kind.to_string()).collect();
+        if t.histogram_every_steps > 0 && self.trainer.itr.is_multiple_of(t.histogram_every_steps) {
+            self.log.histograms(&self.trainer)?;
+        }
+        self.tick_started = Instant::now();
+        Ok(())
+    }
+
+    fn samples(&mut self) -> Result<()> {
+        let grid = tick::samples(&self.trainer, self.plan.evaluation.mode())?;
+        atomic::write(&self.run.samples(self.trainer.itr), &grid.png)?;
+        self.log.samples(grid, self.trainer.itr)
+    }
+
+    fn evaluate(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let record = self.plan.evaluation.run(&self.trainer, &|done, total| self.observer.evaluating(done, total))?;
+        for (name, value) in &record.values {
+            let line = Record { values: BTreeMap::from([(name.clone(), *value)]), ..record.clone() };
+            line.append_to(&self.run.metric(name))?;
+        }
+        snapshot::save(&self.run.snapshot(record.step), self.trainer.ema.as_ref(), &self.about())?;
+        self.progress.best_step = Outcome::read(self.run.path(), Status::Finished)?.best.map(|best| best.step);
+        self.log.evaluation(&record)?;
+        self.observer.evaluated(&record);
+        // An evaluation is not training: the next tick's rate leaves it out.
+        self.tick_started += started.elapsed();
+        Ok(())
+    }
+
+    /// Writes the state, then lets go of what it replaces: one older state and the snapshots nobody asked for.
+    fn save(&mut self) -> Result<()> {
+        let started = Instant::now();
+        state::save(&self.run.state(self.trainer.itr), &self.trainer, &self.progress)?;
+        for step in self.run.states()?.into_iter().skip(2) {
+            remove(&self.run.state(step))?;
+        }
+        if self.plan.config.train.keep_snapshots == KeepSnapshots::BestAndLast {
+            let snapshots = self.run.snapshots()?;
+            for step in snapshots.iter().skip(1).filter(|step| Some(**step) != self.progress.best_step) {
+                remove(&self.run.snapshot(*step))?;
+            }
+        }
+        self.tick_started += started.elapsed();
+        self.log.flush()
+    }
+
+    /// Runs the failed step again and asks each op, so that the message names the first that went wrong.
+    fn explain(&mut self, error: Error) -> Error {
+        let Error::NonFinite(sentence) = error else { return error };
+        let op = match detect_nonfinite(|| self.trainer.step()) {
+            Err(Error::Tensor(op)) => format!("; first: {op}"),
+            _ => String::new(),
+        };
+        let state = match self.run.states() {
+            Ok(states) if !states.is_empty() => format!("state-{}.safetensors", states[0]),
+            _ => "none yet".into(),
+        };
+        let dir = self.run.path().display();
+        Error::NonFinite(format!(
+            "{sentence}{op}; last good state: {state}; replay: frugan train --config {dir}/config.toml --out {dir}; \
+             try a lower learning rate, optim.clip_norm=1, or train.nonfinite=skip:3"
+        ))
+    }
+
+    fn note(&mut self, line: &str) -> Result<()> {
+        self.observer.note(line);
+        self.log.line(line)
+    }
+
+    fn about(&self) -> About {
+        let train = &self.plan.splits.train;
+        About {
+            format: About::FORMAT,
+            step: self.trainer.itr,
+            kimg: tick::kimg(&self.plan.config, self.trainer.itr),
+            num_classes: train.num_classes,
+            resolution: train.shape[1],
+            data: train.name.clone(),
+            fingerprint: train.fingerprint.clone(),
+            config: self.plan.config.to_toml(),
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(Error::file("remove", path))
+}
+
+impl Outcome {
+    /// From the metric files of a run directory; no records if there are none.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn read(dir: &Path, status: Status) -> Result<Self> {
+        let mut steps: BTreeMap<u64, Record> = BTreeMap::new();
+        let mut names: Vec<PathBuf> = match std::fs::read_dir(dir) {
+            Ok(entries) => entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect(),
+            Err(_) => Vec::new(),
+        };
+        names.retain(|path| {
+            path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("metric-") && n.ends_with(".jsonl"))
+        });
+        names.sort();
+        for path in names {
+            for record in read_records(&path)? {
+                let merged = steps.entry(record.step).or_insert_with(|| Record { values: BTreeMap::new(), ..record.clone() });
+                merged.values.extend(record.values);
+            }
+        }
+        let best = steps.values().filter_map(|r| distance(r).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(Self { status, best: best.map(|(_, record)| record.clone()), last: steps.values().next_back().cloned() })
+    }
+}
+
+/// The FID-like value of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does).
+pub fn distance(record: &Record) -> Option<f64> {
+    record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd")).find_map(|name| record.get(name))
+}

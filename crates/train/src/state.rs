@@ -1,0 +1,94 @@
+//! `state-<step>.safetensors`: everything that a run needs to go on as if it had never stopped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use frugan_nn::{LoadError, TensorMap};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::stats::Sums;
+use crate::tensor_file;
+use crate::trainer::Trainer;
+
+const FORMAT: u32 = 1;
+
+/// What a state says besides its tensors. Draws need no state: they are functions of the step.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    format: u32,
+    step: u64,
+    config: String,
+    /// Sums since the last tick, as bits.
+    sums: BTreeMap<String, [u64; 3]>,
+    skipped_in_a_row: u32,
+    progress: Progress,
+}
+
+/// What the run's log has come to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Warnings that the last tick gave, so that they are not repeated while they last.
+    pub(crate) warned: Vec<String>,
+    /// The step of the evaluation with the best first metric.
+    pub(crate) best_step: Option<u64>,
+}
+
+/// Writes the trainer's state.
+pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Result<()> {
+    let mut tensors = TensorMap::new();
+    let mut put = |prefix: &str, map: TensorMap| {
+        tensors.extend(map.into_iter().map(|(name, tensor)| (format!("{prefix}/{name}"), tensor)));
+    };
+    for (letter, params) in trainer.networks() {
+        put(letter, params.to_tensors()?);
+    }
+    put("adam_g", trainer.adam_g.state_tensors()?);
+    put("adam_d", trainer.adam_d.state_tensors()?);
+    put("lecam", trainer.objective.lecam.state_tensors()?);
+    let description = Description {
+        format: FORMAT,
+        step: trainer.itr,
+        config: trainer.config.to_toml(),
+        sums: trainer.sums.to_bits(),
+        skipped_in_a_row: trainer.skipped_in_a_row,
+        progress: progress.clone(),
+    };
+    tensor_file::write(path, &tensors, &description)
+}
+
+/// Puts a state back into a trainer of the same configuration.
+///
+/// # Errors
+/// If the file is damaged or of another run; the trainer is then not to be used.
+pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
+    let (tensors, description): (TensorMap, Description) = tensor_file::read(path, "state")?;
+    if description.format != FORMAT {
+        return Err(Error::state(path, format!("a state of format {}, this version reads {FORMAT}", description.format)));
+    }
+    let saved = Config::from_toml(&description.config)?;
+    if saved.hash() != trainer.config.hash() {
+        return Err(Error::state(
+            path,
+            "the state of a run with another configuration; compare the config.toml beside it, or choose another --out",
+        ));
+    }
+    let mut groups: BTreeMap<String, TensorMap> = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let (prefix, rest) = name.split_once('/').unwrap_or(("", &name));
+        groups.entry(prefix.to_string()).or_default().insert(rest.to_string(), tensor);
+    }
+    let mut take = |prefix: &str| groups.remove(prefix).unwrap_or_default();
+    let foreign = |e: LoadError| Error::state(path, e.to_string());
+    for (letter, params) in trainer.networks() {
+        params.load(&take(letter)).map_err(foreign)?;
+    }
+    trainer.adam_g.load_state(&take("adam_g")).map_err(foreign)?;
+    trainer.adam_d.load_state(&take("adam_d")).map_err(foreign)?;
+    trainer.objective.lecam.load_state(&take("lecam"))?;
+    trainer.itr = description.step;
+    trainer.sums = Sums::from_bits(&description.sums);
+    trainer.skipped_in_a_row = description.skipped_in_a_row;
+    Ok(description.progress)
+}

@@ -1,0 +1,166 @@
+//! A run that was interrupted ends with the same bytes as one that was not.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use frugan_train::{Config, Interrupt, Library, Observer, Outcome, Plan, Record, Snapshot, Status, newest_state};
+
+const TINY: &str = r#"
+seed = 3
+device = "cpu"
+[model]
+name = "dcgan"
+[augment]
+policy = "color,translation,cutout"
+[loss]
+name = "hinge"
+lecam = { weight = 0.3, start_itr = 3 }
+[data]
+name = "synthetic"
+num_images = 60
+[optim]
+batch = 8
+num_d_steps = 2
+ema = { decay = 0.9, start_itr = 2 }
+[eval]
+network = "random"
+num_fakes = 32
+every_steps = 4
+batch = 16
+[train]
+steps = 9
+tick_steps = 2
+save_every_steps = 3
+sample_every_steps = 5
+monitor_images = 16
+"#;
+
+fn plan(dir: &Path) -> Plan {
+    Plan::new(Config::from_toml(TINY).unwrap(), dir.into(), &mut Library::new()).unwrap()
+}
+
+/// Asks for a stop at a step, as a signal would.
+struct StopAt<'a>(u64, &'a Interrupt);
+
+impl Observer for StopAt<'_> {
+    fn step(&self, done: u64, _: u64) {
+        if done == self.0 {
+            self.1.request();
+        }
+    }
+}
+
+/// Every file whose content is a function of the configuration.
+fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for folder in [dir.to_path_buf(), dir.join("samples")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            if path.is_file() && !name.starts_with("events.") && !["lock", "log.txt"].contains(&name.as_str()) {
+                files.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn interrupted_runs_end_like_unbroken_ones() {
+    let unbroken = tempfile::tempdir().unwrap();
+    let outcome = plan(unbroken.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    assert_eq!(outcome.status, Status::Finished);
+    assert_eq!(outcome.last.as_ref().map(|record: &Record| record.step), Some(9));
+    let want = content(unbroken.path());
+    assert!(want.contains_key("state-9.safetensors") && want.contains_key("stats.jsonl"), "{:?}", want.keys());
+    for stop in [1, 4, 5] {
+        let broken = tempfile::tempdir().unwrap();
+        let interrupt = Interrupt::new();
+        let outcome = plan(broken.path()).run(&StopAt(stop, &interrupt), &interrupt).unwrap();
+        assert_eq!(outcome.status, Status::Interrupted);
+        assert_eq!(newest_state(broken.path()).unwrap(), Some(stop));
+        let outcome = plan(broken.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+        assert_eq!(outcome.status, Status::Finished);
+        let mut got = content(broken.path());
+        // The older of two states is the one that the stop wrote, or the last regular one.
+        got.retain(|name, _| want.contains_key(name));
+        let mut expected = want.clone();
+        expected.retain(|name, _| got.contains_key(name));
+        for name in ["state-9.safetensors", "snapshot-9.safetensors", "stats.jsonl", "0000009.png"] {
+            assert!(got.contains_key(name), "stop at {stop}: no {name}");
+        }
+        for (name, bytes) in &expected {
+            assert!(*bytes == got[name], "stop at {stop}: {name} differs");
+        }
+        assert!(plan(broken.path()).is_finished().unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_newest_state_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::new();
+    plan(dir.path()).run(&StopAt(7, &interrupt), &interrupt).unwrap();
+    let newest = dir.path().join("state-7.safetensors");
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+    impl Observer for Notes {
+        fn note(&self, line: &str) {
+            self.0.lock().unwrap().push(line.into());
+        }
+    }
+    let notes = Notes::default();
+    let outcome = plan(dir.path()).run(&notes, &Interrupt::new()).unwrap();
+    assert_eq!(outcome.status, Status::Finished);
+    let notes = notes.0.into_inner().unwrap().join("\n");
+    assert!(notes.contains("passed over a state") && notes.contains("resumed at step 6"), "{notes}");
+}
+
+#[test]
+fn a_snapshot_rebuilds_its_generator() {
+    let dir = tempfile::tempdir().unwrap();
+    plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    let snapshot = Snapshot::load(&dir.path().join("snapshot-9.safetensors"), &frugan_autograd::Device::Cpu).unwrap();
+    assert_eq!((snapshot.about.step, snapshot.about.resolution, snapshot.about.num_classes), (9, 32, 10));
+    let mut pixels = Vec::new();
+    frugan_train::fakes(
+        snapshot.generator.as_ref(),
+        (20, 8),
+        (frugan_nn::Mode::Batch, 0),
+        &frugan_autograd::Device::Cpu,
+        |batch| {
+            pixels.extend_from_slice(batch);
+            Ok(())
+        },
+    )
+    .unwrap();
+    assert_eq!(pixels.len(), 20 * 3 * 32 * 32);
+    assert!(pixels.iter().any(|p| *p != pixels[0]));
+}
+
+#[test]
+fn the_outcome_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let outcome = plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    assert_eq!(Outcome::read(dir.path(), Status::Finished).unwrap(), outcome);
+    let best = outcome.best.unwrap();
+    let last = outcome.last.unwrap();
+    assert!(frugan_train::distance(&best).unwrap() <= frugan_train::distance(&last).unwrap());
+}
+
+#[test]
+fn another_configuration_is_refused_in_the_same_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    let mut config = Config::from_toml(TINY).unwrap();
+    config.seed = 4;
+    let other = Plan::new(config, dir.path().into(), &mut Library::new()).unwrap();
+    let error = other.run(&frugan_train::Silent, &Interrupt::new()).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("another configuration"), "{error}");
+}
