@@ -20,6 +20,14 @@ impl Ints {
         self.0.is_empty()
     }
 
+    /// All numbers of the parts, in order.
+    ///
+    /// # Errors
+    /// If the parts lie on different devices.
+    pub fn concat(parts: &[&Self]) -> Result<Self> {
+        Ok(parts.iter().flat_map(|part| part.0.iter().copied()).collect())
+    }
+
     /// A copy on the host.
     ///
     /// # Errors
