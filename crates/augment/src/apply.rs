@@ -3,7 +3,7 @@
 use frugan_autograd::{Error, Ints, Result, Tensor, Var};
 
 use crate::color::{self, ColorMap};
-use crate::draws::cutout_side;
+use crate::draw::cutout_side;
 use crate::{Draw, Draws, Policy};
 
 impl Policy {
@@ -27,7 +27,7 @@ impl Policy {
     /// Where the images are not of four axes, and where [`DrawsError`](crate::DrawsError) says that the draws do not
     /// fit the policy, the batch or the image size.
     pub fn apply(&self, images: &Var, draws: &Draws) -> Result<Var> {
-        let (n, c, h, w) = images.dims4()?;
+        let [n, c, h, w] = image_shape(images)?;
         draws.check(self, [n, c, h, w]).map_err(Error::wrap)?;
         let cut = [cutout_side(h), cutout_side(w)];
         let (mut y, mut draws) = (images.clone(), draws.as_slice());
@@ -61,10 +61,18 @@ impl Policy {
     }
 }
 
+/// `[N, C, H, W]`, or an error that says so.
+pub(crate) fn image_shape(images: &Var) -> Result<[usize; 4]> {
+    let shape = images.dims();
+    shape.try_into().map_err(|_| Error::Msg(format!("DiffAugment: images have shape {shape:?}, want [N, C, H, W]")))
+}
+
 /// The rows of [`Var::color_mix`], of the type of `like`.
 fn coefficients(maps: &[ColorMap], like: &Var) -> Result<Var> {
-    let rows = maps.iter().flat_map(|map| [map.pixel, map.channel_mean, map.image_mean, map.shift]).collect();
-    host_constant(rows, &[maps.len(), 4], like)
+    let rows =
+        maps.iter().flat_map(|map| [map.pixel, map.channel_mean, map.image_mean, map.shift]).collect::<Vec<f64>>();
+    let rows = Tensor::from_vec(rows, (maps.len(), 4), &candle_core::Device::Cpu)?;
+    Var::from(rows.to_dtype(like.dtype())?).to_device(&like.device())
 }
 
 fn offsets(tx: &[i32], ty: &[i32]) -> [Ints; 2] {
@@ -75,10 +83,4 @@ fn offsets(tx: &[i32], ty: &[i32]) -> [Ints; 2] {
 fn corners(ox: &[i32], oy: &[i32], [height, width]: [usize; 2]) -> [Ints; 2] {
     let corner = |centres: &[i32], side: usize| centres.iter().map(|o| o - (side / 2) as i32).collect();
     [corner(ox, height), corner(oy, width)]
-}
-
-/// Numbers made on the host as a constant of the type and on the device of `like`.
-pub(crate) fn host_constant(values: Vec<f64>, dims: &[usize], like: &Var) -> Result<Var> {
-    let values = Tensor::from_vec(values, dims, &candle_core::Device::Cpu)?;
-    Var::from(values.to_dtype(like.dtype())?).to_device(&like.device())
 }

@@ -1,9 +1,9 @@
 //! The augmentation of consistency regularisation in CR-BigGAN.
 
-use frugan_autograd::{Error, Result, Var};
+use frugan_autograd::{Error, Ints, Result, Var, concat};
 use frugan_nn::Stream;
 
-use crate::apply::host_constant;
+use crate::apply::image_shape;
 use crate::{Draws, Policy, PolicyError};
 
 /// The augmentation A of CR (Zhang et al. 2020) as DiffAugment's CR-BigGAN has it: a mirror flip with probability 1/2
@@ -108,7 +108,7 @@ impl CrAugment {
     /// # Ok(()) }
     /// ```
     pub fn apply(&self, images: &Var, draws: &CrDraws) -> Result<Var> {
-        let (n, _, _, _) = images.dims4()?;
+        let [n, ..] = image_shape(images)?;
         let coins = if self.flip { n } else { 0 };
         if draws.flip.len() != coins {
             let given = draws.flip.len();
@@ -119,10 +119,10 @@ impl CrAugment {
     }
 }
 
-/// Mirrors the images where the coin says so: a blend with weights 0 and 1, exact for finite values.
+/// Mirrors the images where the coin says so: rows picked from the images and their mirror images.
 fn flip_where(images: &Var, coins: &[bool]) -> Result<Var> {
-    let weight: Vec<f64> = coins.iter().map(|coin| f64::from(u8::from(*coin))).collect();
-    let weight = host_constant(weight, &[coins.len(), 1, 1, 1], images)?;
-    let kept = images.mul(&weight.affine(-1.0, 1.0)?)?;
-    kept.add(&images.flip(3)?.mul(&weight)?)
+    let n = coins.len();
+    let both = concat(&[images, &images.flip(3)?], 0)?;
+    let picks: Ints = coins.iter().enumerate().map(|(i, coin)| (if *coin { n + i } else { i }) as i32).collect();
+    both.reshape(&[2 * n, images.elem_count() / n.max(1)])?.gather(&picks)?.reshape(images.dims())
 }

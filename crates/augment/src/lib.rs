@@ -32,10 +32,12 @@ mod candle;
 mod color;
 mod config;
 mod consistency;
+mod draw;
 mod draws;
 mod policy;
 
 pub use config::{AugmentConfig, On};
 pub use consistency::{CrAugment, CrDraws};
-pub use draws::{Draw, Draws, DrawsError};
+pub use draw::Draw;
+pub use draws::{Draws, DrawsError};
 pub use policy::{Policy, PolicyError, Transform};

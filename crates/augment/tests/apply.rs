@@ -146,11 +146,12 @@ fn draws_that_do_not_fit_are_refused() {
         assert!(error.contains(want), "{error}");
     }
     let flat = Var::zeros(&[2, 12], DType::F32, &Device::Cpu).unwrap();
-    assert!(Policy::default().apply(&flat, &Draws::default()).unwrap_err().to_string().contains("[2, 12]"));
+    let error = Policy::default().apply(&flat, &Draws::default()).unwrap_err().to_string();
+    assert!(error.contains("images have shape [2, 12], want [N, C, H, W]"), "{error}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any shape keeps its shape; pixels that only moved or stayed are the input's; and draws ignore the channels.
     #[test]
