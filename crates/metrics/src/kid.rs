@@ -3,7 +3,7 @@ use faer::{Accum, Mat, MatRef, Par};
 use frugan_nn::{Purpose, Stream};
 use rayon::prelude::*;
 
-use crate::{Error, Features, Result, Spread};
+use crate::{Error, Features, Result};
 
 const SUBSETS: Purpose = Purpose::new("metrics.kid.subsets");
 
@@ -108,6 +108,7 @@ fn kernel(dot: f64, dims: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Spread;
 
     #[test]
     fn is_unbiased_for_equal_distributions() {

@@ -1,4 +1,4 @@
-use frugan_autograd::Var;
+use frugan_autograd::{Var, concat};
 
 use crate::Result;
 use crate::inception::Weights;
@@ -139,7 +139,7 @@ impl Block {
                 Branch::MaxHalving => parts.push(x.max_pool2d(3, 2, 0)?),
             }
         }
-        Ok(Var::concat(&parts.iter().collect::<Vec<_>>(), 1)?)
+        Ok(concat(&parts.iter().collect::<Vec<_>>(), 1)?)
     }
 }
 
