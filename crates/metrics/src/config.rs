@@ -71,8 +71,9 @@ impl EvalConfig {
     /// assert!(EvalConfig { batch: 0, ..EvalConfig::default() }.validate().is_err());
     /// ```
     pub fn validate(&self) -> Result<()> {
-        let error =
-            |key, value: String, expected: &str| Err(Error::Config { key, value, expected: format!("expected {expected}") });
+        let error = |key, value: String, expected: &str| {
+            Err(Error::Config { key, value, expected: format!("expected {expected}") })
+        };
         let metrics = self.parsed_metrics()?;
         if self.num_fakes < 2 {
             return error("num_fakes", self.num_fakes.to_string(), "at least 2 images");

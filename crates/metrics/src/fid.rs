@@ -179,8 +179,7 @@ fn eigen(matrix: MatRef<'_, f64>, vectors: Option<&mut Mat<f64>>) -> Result<Vec<
     let n = matrix.nrows();
     let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
     let mut values = Diag::zeros(n);
-    let mut memory =
-        MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Default::default()));
+    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Default::default()));
     let stack = MemStack::new(&mut memory);
     let vectors = vectors.map(|vectors| vectors.as_mut());
     self_adjoint_evd(matrix, values.as_mut(), vectors, Par::Seq, stack, Default::default())

@@ -66,7 +66,10 @@ pub fn kid(fakes: &Features, reals: &Features, subsets: &KidSubsets) -> Result<V
         return Err(Error::input("kid", format!("{} features against {}", fakes.dims, reals.dims)));
     }
     if size < 2 || subsets.fakes.len() != subsets.reals.len() || !subsets.fakes.len().is_multiple_of(size) {
-        return Err(Error::input("kid", format!("subsets of {size} images; it needs at least 2, drawn from both sets")));
+        return Err(Error::input(
+            "kid",
+            format!("subsets of {size} images; it needs at least 2, drawn from both sets"),
+        ));
     }
     for (features, indices, set) in [(fakes, &subsets.fakes, "fakes"), (reals, &subsets.reals, "reals")] {
         if let Some(index) = indices.iter().find(|index| **index as usize >= features.len()) {
@@ -116,7 +119,8 @@ mod tests {
         let (a, b) = (Features::new(8, normals(0)).unwrap(), Features::new(8, normals(1)).unwrap());
         let values = kid(&a, &b, &KidSubsets::draw(0, (500, 500), 100, 50)).unwrap();
         let spread = Spread::of(&values);
-        assert!(spread.mean.abs() < 3.0 * spread.std / 7.0, "{spread:?}");
+        // With the diagonal counted the mean would be near 2 * (8 - 0) / 100 above zero, three standard deviations.
+        assert!(spread.mean.abs() < spread.std, "{spread:?}");
         assert!(values.iter().any(|v| *v < 0.0), "a biased estimate is never negative");
     }
 

@@ -11,7 +11,8 @@ const NAMES: [&str; 4] = [
     "inception-2015-12-05.pth",
     "inception-2015-12-05.safetensors",
 ];
-const URL: &str = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth";
+const URL: &str =
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth";
 const SHA256: &str = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 
 /// The weights file: `given` (`eval.weights`), else `FRUGAN_WEIGHTS`, else the user's cache, else, if `may_download`, a
@@ -58,8 +59,9 @@ fn search(given: Option<&Path>, variable: Option<&Path>, cache: Option<&Path>, m
     }
     let looked = cache.map_or("no cache folder is known".to_string(), |cache| format!("none in {}", cache.display()));
     match cache {
-        Some(cache) if may_download => download::fetch(URL, SHA256, &cache.join(NAMES[0]))
-            .map_err(|error| Error::NoWeights(format!("{looked}, and the download failed ({error}); {}", how_to_get_them()))),
+        Some(cache) if may_download => download::fetch(URL, SHA256, &cache.join(NAMES[0])).map_err(|error| {
+            Error::NoWeights(format!("{looked}, and the download failed ({error}); {}", how_to_get_them()))
+        }),
         _ => Err(Error::NoWeights(format!("{looked}, and downloads are off; {}", how_to_get_them()))),
     }
 }

@@ -198,8 +198,10 @@ impl Moments {
             mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
         }
         mean.iter_mut().for_each(|sum| *sum /= n as f64);
-        let centred: Vec<f64> =
-            rows.chunks(d).flat_map(|row| row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean)).collect();
+        let centred: Vec<f64> = rows
+            .chunks(d)
+            .flat_map(|row| row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean))
+            .collect();
         // A row-major [n, d] block is a column-major [d, n] matrix.
         let centred = MatRef::from_column_major_slice(&centred, d, n);
         self.scatter.par_chunks_mut(d * STRIP).enumerate().for_each(|(strip, columns)| {

@@ -107,7 +107,8 @@ impl Weights {
 
     /// Names that the network does not have are those of another one.
     pub(crate) fn refuse_other_networks(&self) -> Result<()> {
-        let known = |name: &str| ["Conv2d_", "Mixed_5", "Mixed_6", "Mixed_7", "fc."].iter().any(|p| name.starts_with(p));
+        let known =
+            |name: &str| ["Conv2d_", "Mixed_5", "Mixed_6", "Mixed_7", "fc."].iter().any(|p| name.starts_with(p));
         match self.tensors.keys().find(|name| !known(name)) {
             Some(name) if name.starts_with("AuxLogits") => Err(self.error(format!(
                 "holds {name}: torchvision's Inception-v3, trained on other data than the 2015 network; expected \
