@@ -108,6 +108,11 @@ pub enum Error {
         "the download of {url} has {got} bytes, expected {expected}: it is not the official file, or was replaced there"
     )]
     DownloadSize { url: String, got: u64, expected: u64 },
+    #[cfg(feature = "hub")]
+    #[error(
+        "the hub's copy of CIFAR-10 cannot be had: {reason}; set data.root or FRUGAN_DATA to a folder that holds it"
+    )]
+    Hub { reason: String },
     #[error("{} does not hold {file}: it is not the official archive; delete it and fetch it again", path.display())]
     Archive { path: PathBuf, file: String },
     #[error("{0}")]

@@ -15,7 +15,8 @@ use tempfile::TempDir;
 mod tests;
 
 /// The folder that holds the files of the set that `config` names; CIFAR is downloaded from its official host into
-/// the user's cache when it is found nowhere, unless `data.root` is set or `data.download` is false. [`crate::open`]
+/// the user's cache when it is found nowhere, unless `data.root` is set or `data.download` is false (with feature `hub`,
+/// CIFAR-10 comes from the Hugging Face hub when the official host is out of reach). [`crate::open`]
 /// does the same without telling about its progress.
 ///
 /// # Errors

@@ -22,6 +22,8 @@ mod download;
 mod error;
 mod fetch;
 pub mod folder;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod loader;
 pub mod locate;
 mod mt19937;

@@ -166,3 +166,14 @@ fn a_folder_that_cannot_be_written_is_named() {
     std::fs::write(case.folder.path().join("sub"), b"a file in the way").unwrap();
     assert!(case.error().starts_with("cannot write "));
 }
+
+/// Writing to /dev/full fails as a full disk does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_named_and_leaves_no_file() {
+    let case = Case::new(serving(&[]));
+    std::fs::create_dir_all(case.folder.path().join("sub")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", case.part()).unwrap();
+    let error = case.error();
+    assert!(error.starts_with("cannot write ") && error.contains("file.part: No space left on device"), "{error}");
+}
