@@ -4,7 +4,7 @@
 mod reference;
 
 use frugan_autograd::check::spread;
-use frugan_autograd::{Conv2dConfig, DType, GraphMode, Result, Tensor, Var, grad};
+use frugan_autograd::{Conv2dConfig, DType, Device, GraphMode, Result, Tensor, Var, grad};
 use proptest::prelude::*;
 use reference::Sizes;
 
@@ -134,20 +134,59 @@ fn transposed_convolution_is_the_adjoint() -> Result<()> {
     Ok(())
 }
 
+/// Values and gradients of the fused forms are those of the separate steps.
 #[test]
-fn bias_and_relu_are_the_separate_steps() -> Result<()> {
+fn bias_and_relus_are_the_separate_steps() -> Result<()> {
+    type Convolution = fn(&Var, &Var, Option<&Var>, Conv2dConfig) -> Result<Var>;
+    let forms: [(Convolution, bool, bool); 4] = [
+        (Var::conv2d, false, false),
+        (Var::conv2d_relu, false, true),
+        (Var::relu_conv2d, true, false),
+        (Var::relu_conv2d_relu, true, true),
+    ];
     for (kernel, dtype) in [(3, DType::F32), (1, DType::F32), (3, DType::F64)] {
         let leaf = |shape: &[usize], salt| spread(shape, -1.0, 1.0, salt)?.to_dtype(dtype).map(Var::leaf);
-        let (x, w, b) = (leaf(&[2, 5, 9, 8], 1)?, leaf(&[7, 5, kernel, kernel], 2)?, leaf(&[7], 3)?);
-        let config = Conv2dConfig::same(kernel);
-        let plain = x.conv2d(&w, None, config)?.add(&b.reshape(&[1, 7, 1, 1])?)?;
-        for (fused, want) in
-            [(x.conv2d(&w, Some(&b), config)?, plain.clone()), (x.conv2d_relu(&w, Some(&b), config)?, plain.relu()?)]
-        {
-            let error = fused.sub(&want)?.abs()?.to_dtype(DType::F64)?.to_vec::<f64>()?;
-            assert!(error.iter().all(|e| *e < 1e-5), "{kernel} {dtype:?}");
+        let leaves = [leaf(&[2, 5, 9, 8], 1)?, leaf(&[7, 5, kernel, kernel], 2)?, leaf(&[7], 3)?];
+        let [x, w, b] = &leaves;
+        let (config, cotangent) = (Conv2dConfig::same(kernel), leaf(&[2, 7, 9, 8], 4)?);
+        for (fused, before, after) in forms {
+            let got = fused(x, w, Some(b), config)?;
+            let x = if before { x.relu()? } else { x.clone() };
+            let want = x.conv2d(w, None, config)?.add(&b.reshape(&[1, 7, 1, 1])?)?;
+            let want = if after { want.relu()? } else { want };
+            let inputs: Vec<&Var> = leaves.iter().collect();
+            let mut pairs = vec![(got.clone(), want.clone())];
+            for mode in [GraphMode::Keep, GraphMode::Create] {
+                let got = grad(&[&got], &[&cotangent], &inputs, mode)?;
+                pairs.extend(got.into_iter().zip(grad(&[&want], &[&cotangent], &inputs, mode)?));
+            }
+            for (i, (got, want)) in pairs.iter().enumerate() {
+                let error = got.sub(want)?.abs()?.to_dtype(DType::F64)?.to_vec::<f64>()?;
+                assert!(error.iter().all(|e| *e < 3e-5), "{kernel} {dtype:?} {before} {after} array {i}");
+            }
         }
     }
+    Ok(())
+}
+
+/// A NaN must show, whatever ReLUs are fused.
+#[test]
+fn a_nan_comes_through() -> Result<()> {
+    let mut values = vec![1.0f32; 5 * 64];
+    values[70] = f32::NAN;
+    let x = Var::from(Tensor::from_vec(values, (1, 5, 8, 8), &candle_core::Device::Cpu)?);
+    for kernel in [1, 3] {
+        let w = Var::full(-0.1, &[3, 5, kernel, kernel], DType::F32, &Device::Cpu)?;
+        let config = Conv2dConfig::same(kernel);
+        for y in
+            [x.conv2d_relu(&w, None, config)?, x.relu_conv2d(&w, None, config)?, x.relu_conv2d_relu(&w, None, config)?]
+        {
+            assert!(y.to_vec::<f32>()?.iter().any(|v| v.is_nan()));
+        }
+    }
+    let affine = Var::full(1.0, &[1, 5], DType::F32, &Device::Cpu)?;
+    assert!(x.batch_norm(&affine, &affine, 1e-5, true)?.to_vec::<f32>()?[64..128].iter().all(|v| v.is_nan()));
+    assert!(x.relu()?.to_vec::<f32>()?[70].is_nan());
     Ok(())
 }
 

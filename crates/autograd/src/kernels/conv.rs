@@ -8,16 +8,25 @@ use super::dispatch;
 use crate::ops::conv::ConvShape;
 use crate::value::Value;
 
-/// `y = x * w + bias`, then a ReLU if asked.
-pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, relu: bool) -> Result<Value> {
+/// The ReLUs around a convolution that cost no pass over memory of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Relus {
+    /// Of the input.
+    pub(crate) before: bool,
+    /// Of the output.
+    pub(crate) after: bool,
+}
+
+/// `y = x * w + bias`, with ReLUs before and after.
+pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, relus: Relus) -> Result<Value> {
     let shape = (s.batch, s.out_channels, s.out_height(), s.out_width());
     match bias {
         Some(b) => dispatch!("conv2d", [x, w, b], T => {
-            let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relu);
+            let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
             tensor(y, shape)
         }),
         None => dispatch!("conv2d", [x, w], T => {
-            tensor(cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, None, relu), shape)
+            tensor(cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, None, relus), shape)
         }),
     }
 }
@@ -25,15 +34,23 @@ pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, 
 /// The cotangent of the input from that of the output.
 pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Value> {
     dispatch!("conv2d_input_grad", [gy, w], T => {
-        let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?);
+        let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, None);
         tensor(gx, (s.batch, s.in_channels, s.height, s.width))
     })
 }
 
-/// The cotangent of the filter from the input and the cotangent of the output.
-pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value) -> Result<Value> {
+/// [`input_gradient`] of a convolution of `relu(x)`: zero where `x` is not positive.
+pub(crate) fn rectified_input_gradient(s: &ConvShape, gy: &Value, w: &Value, x: &Value) -> Result<Value> {
+    dispatch!("conv2d_input_grad", [gy, w, x], T => {
+        let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, Some(&view::<T>(x)?[..]));
+        tensor(gx, (s.batch, s.in_channels, s.height, s.width))
+    })
+}
+
+/// The cotangent of the filter from the input, or from its ReLU, and the cotangent of the output.
+pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value, relu: bool) -> Result<Value> {
     dispatch!("conv2d_weight_grad", [x, gy], T => {
-        let gw = cpu::filter_gradient(s, &view::<T>(x)?, &view::<T>(gy)?);
+        let gw = cpu::filter_gradient(s, &view::<T>(x)?, &view::<T>(gy)?, relu);
         tensor(gw, (s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]))
     })
 }

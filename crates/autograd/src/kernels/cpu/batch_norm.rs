@@ -86,7 +86,7 @@ pub(crate) fn forward<T: Element>(
                     for i in s.plane(n, c) {
                         let y = x[i] * slope + offset;
                         // SAFETY: planes are disjoint.
-                        unsafe { out.pointer().add(i).write(if y > floor { y } else { floor }) };
+                        unsafe { out.pointer().add(i).write(if y < floor { floor } else { y }) };
                     }
                 },
             )

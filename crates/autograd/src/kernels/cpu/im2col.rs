@@ -1,6 +1,7 @@
 //! Convolution by patches and a matrix product: any filter, stride and padding, f32 and f64, any machine.
 //! A 1x1 filter's patches are the image itself.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -8,6 +9,7 @@ use rayon::prelude::*;
 use super::matmul::{Matrix, product};
 use super::parallel::{Shared, filled};
 use super::storage::Element;
+use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;
 
 /// Parts of the batch that the filter gradient sums apart; fixed, so thread counts do not matter.
@@ -83,10 +85,19 @@ fn each_row(s: &ConvShape, rows: &Range<usize>, mut f: impl FnMut(usize, Range<u
     }
 }
 
-/// The `[depth, rows * out_width]` patch matrix of a band of output rows.
-fn patches<T: Element>(s: &ConvShape, depth: usize, image: &[T], rows: &Range<usize>) -> Vec<T> {
+/// The `[depth, rows * out_width]` patch matrix of a band of output rows, or its ReLU.
+fn patches<'a, T: Element>(
+    s: &ConvShape,
+    sizes: &Sizes,
+    image: &'a [T],
+    rows: &Range<usize>,
+    relu: bool,
+) -> Cow<'a, [T]> {
+    if sizes.pointwise {
+        return if relu { Cow::Owned(image.iter().map(|v| rectified(*v)).collect()) } else { Cow::Borrowed(image) };
+    }
     let width = s.out_width();
-    let mut matrix = Vec::with_capacity(depth * rows.len() * width);
+    let mut matrix = Vec::with_capacity(sizes.depth * rows.len() * width);
     each_row(s, rows, |start, columns| {
         let end = matrix.len() + width;
         matrix.resize(matrix.len() + columns.start, T::zero());
@@ -96,7 +107,15 @@ fn patches<T: Element>(s: &ConvShape, depth: usize, image: &[T], rows: &Range<us
         }
         matrix.resize(end, T::zero());
     });
-    matrix
+    if relu {
+        matrix.iter_mut().for_each(|v| *v = rectified(*v));
+    }
+    Cow::Owned(matrix)
+}
+
+/// `max(v, 0)`; NaN stays.
+fn rectified<T: Element>(v: T) -> T {
+    if v < T::zero() { T::zero() } else { v }
 }
 
 /// Adds a patch matrix up into the image: the adjoint of [`patches`].
@@ -110,14 +129,13 @@ fn add_patches<T: Element>(s: &ConvShape, matrix: &[T], rows: &Range<usize>, ima
     });
 }
 
-pub(super) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, relu: bool, y: Shared<T>) {
+pub(super) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, relus: Relus, y: Shared<T>) {
     let sizes = Sizes::new(s);
     let (area, k, bands) = (sizes.area, sizes.channels, sizes.bands(s));
     (0..s.batch * bands).into_par_iter().for_each(|task| {
         let (n, rows) = (task / bands, sizes.rows(s, task % bands));
         let x = &x[n * sizes.image..][..sizes.image];
-        let matrix = if sizes.pointwise { Vec::new() } else { patches(s, sizes.depth, x, &rows) };
-        let matrix = if sizes.pointwise { x } else { &matrix };
+        let matrix = patches(s, &sizes, x, &rows, relus.before);
         let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
         // SAFETY: each task writes its own band of its own image.
         unsafe {
@@ -126,41 +144,49 @@ pub(super) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Opt
             if let Some(bias) = bias {
                 bias.iter().enumerate().for_each(|(i, b)| plane(i).fill(*b));
             }
-            let (w, matrix) = (Matrix::rows(w, sizes.depth), Matrix::rows(matrix, count));
+            let (w, matrix) = (Matrix::rows(w, sizes.depth), Matrix::rows(&matrix, count));
             product((k, sizes.depth, count), w, matrix, y, area as isize, bias.is_some());
-            if relu {
-                (0..k).for_each(|i| plane(i).iter_mut().for_each(|v| *v = num_traits::Float::max(*v, T::zero())));
+            if relus.after {
+                (0..k).for_each(|i| plane(i).iter_mut().for_each(|v| *v = rectified(*v)));
             }
         }
     });
 }
 
-pub(super) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gx: Shared<T>) {
+pub(super) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate: Option<&[T]>, gx: Shared<T>) {
     let sizes = Sizes::new(s);
     let (area, depth, k) = (sizes.area, sizes.depth, sizes.channels);
     (0..s.batch).into_par_iter().for_each(|n| {
         let (gy, w) = (&gy[n * k * area..][..k * area], Matrix::rows(w, depth).transposed());
-        // SAFETY: each image writes its own part of gx, and `out` is this task's own.
-        unsafe {
+        // SAFETY: each image writes its own part of gx, all of it; `out` is this task's own.
+        let gx = unsafe {
             let gx = gx.pointer().add(n * sizes.image);
             if sizes.pointwise {
-                return product((depth, k, area), w, Matrix::rows(gy, area), gx, area as isize, false);
+                product((depth, k, area), w, Matrix::rows(gy, area), gx, area as isize, false);
+                std::slice::from_raw_parts_mut(gx, sizes.image)
+            } else {
+                let gx = std::slice::from_raw_parts_mut(gx, sizes.image);
+                gx.fill(T::zero());
+                for rows in (0..sizes.bands(s)).map(|band| sizes.rows(s, band)) {
+                    let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
+                    let gy = Matrix::rows(&gy[start..], area);
+                    let matrix = filled(depth * count, |out: Shared<T>| {
+                        product((depth, k, count), w, gy, out.pointer(), count as isize, false);
+                    });
+                    add_patches(s, &matrix, &rows, gx);
+                }
+                gx
             }
-            let gx = std::slice::from_raw_parts_mut(gx, sizes.image);
-            gx.fill(T::zero());
-            for rows in (0..sizes.bands(s)).map(|band| sizes.rows(s, band)) {
-                let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
-                let gy = Matrix::rows(&gy[start..], area);
-                let matrix = filled(depth * count, |out: Shared<T>| {
-                    product((depth, k, count), w, gy, out.pointer(), count as isize, false);
-                });
-                add_patches(s, &matrix, &rows, gx);
+        };
+        if let Some(gate) = gate {
+            for (g, x) in gx.iter_mut().zip(&gate[n * sizes.image..]) {
+                *g = if *x > T::zero() { *g } else { T::zero() };
             }
         }
     });
 }
 
-pub(super) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], gw: Shared<T>) {
+pub(super) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], relu: bool, gw: Shared<T>) {
     let sizes = Sizes::new(s);
     let (area, depth, k) = (sizes.area, sizes.depth, sizes.channels);
     let parts = PARTS.min(s.batch).max(1);
@@ -171,11 +197,10 @@ pub(super) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], gw: 
             for n in s.batch * part / parts..s.batch * (part + 1) / parts {
                 let x = &x[n * sizes.image..][..sizes.image];
                 for rows in (0..sizes.bands(s)).map(|band| sizes.rows(s, band)) {
-                    let matrix = if sizes.pointwise { Vec::new() } else { patches(s, depth, x, &rows) };
-                    let matrix = if sizes.pointwise { x } else { &matrix };
+                    let matrix = patches(s, &sizes, x, &rows, relu);
                     let (start, count) = (rows.start * s.out_width(), rows.len() * s.out_width());
                     let gy = Matrix::rows(&gy[n * k * area + start..], area);
-                    let matrix = Matrix::rows(matrix, count).transposed();
+                    let matrix = Matrix::rows(&matrix, count).transposed();
                     // SAFETY: the sum is this part's own.
                     unsafe { product((k, count, depth), gy, matrix, sum.as_mut_ptr(), depth as isize, true) };
                 }

@@ -18,6 +18,7 @@ use super::machine::{Width, width};
 use super::parallel::Shared;
 use super::winograd_tiles::{Pair, TileGrid, load_tile_row, load_window_row, store_tile_row, transpose};
 use super::winograd_transform as transform;
+use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;
 
 /// Of the cheap choices this has the least rounding error: half that of the usual 1 and 2.
@@ -89,28 +90,39 @@ struct Filter<'a> {
     flipped: bool,
 }
 
-/// What happens to a convolution's sums before they are stored.
+/// What happens to a convolution's values before they are used, and to its sums before they are stored.
 #[derive(Clone, Copy)]
-struct Epilogue<'a> {
+struct Ends<'a> {
+    /// Least value of the input: 0 for its ReLU.
+    input_floor: f32,
     bias: Option<&'a [f32]>,
+    /// Least value of the output.
     floor: f32,
+    /// Of the output's shape; the output is zero where this is not positive.
+    gate: Option<&'a [f32]>,
 }
 
-/// `y = x * w + bias`, then a ReLU if asked.
-pub(super) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relu: bool, y: Shared<f32>) {
+fn floor(relu: bool) -> f32 {
+    if relu { 0.0 } else { f32::NEG_INFINITY }
+}
+
+/// `y = x * w + bias`, with ReLUs before and after.
+pub(super) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
     let (k, c) = (shape.out_channels, shape.in_channels);
     let filter = Filter { taps: w, lanes: k, lane_stride: 9 * c, depth: c, depth_stride: 9, flipped: false };
-    correlate(shape, x, filter, Epilogue { bias, floor: if relu { 0.0 } else { f32::NEG_INFINITY } }, y);
+    let ends = Ends { input_floor: floor(relus.before), bias, floor: floor(relus.after), gate: None };
+    correlate(shape, x, filter, ends, y);
 }
 
-/// The cotangent of `x` from that of `y`; `shape` is the forward convolution's.
-pub(super) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gx: Shared<f32>) {
+/// The cotangent of `x` from that of `y`, zero where `gate` is not positive; `shape` is the forward convolution's.
+pub(super) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
     let (k, c) = (shape.out_channels, shape.in_channels);
     let filter = Filter { taps: w, lanes: c, lane_stride: 9, depth: k, depth_stride: 9 * c, flipped: true };
-    correlate(&shape.adjoint(), gy, filter, Epilogue { bias: None, floor: f32::NEG_INFINITY }, gx);
+    let ends = Ends { input_floor: floor(false), bias: None, floor: floor(false), gate };
+    correlate(&shape.adjoint(), gy, filter, ends, gx);
 }
 
-fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, epilogue: Epilogue, y: Shared<f32>) {
+fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
     let Filter { lanes: rows, depth, .. } = filter;
     let filter_blocks = rows.div_ceil(LANES);
     let filter_stride = point_stride(filter_blocks * depth * LANES);
@@ -126,7 +138,7 @@ fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, epilogue: Epilogue, y
         (0..blocks).into_par_iter().for_each(|block| {
             let range = groups * block / blocks..groups * (block + 1) / blocks;
             // SAFETY: as above; tiles of different groups do not overlap in y.
-            unsafe { correlate_block(shape, &grid, range, x, (u.pointer(), filter_stride), epilogue, y.pointer()) }
+            unsafe { correlate_block(shape, &grid, range, x, (u.pointer(), filter_stride), ends, y.pointer()) }
         });
     });
 }
@@ -163,13 +175,25 @@ unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stri
     }
 }
 
-/// `Bt d B` of one group in one channel, point p to `out[p * stride ..]`.
+/// `Bt max(d, floor) B` of one group in one channel, point p to `out[p * stride ..]`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_input(plane: *const f32, pairs: &[Pair; 8], width: usize, out: *mut f32, stride: usize) {
+unsafe fn transform_input(
+    plane: *const f32,
+    floor: f32,
+    pairs: &[Pair; 8],
+    width: usize,
+    out: *mut f32,
+    stride: usize,
+) {
     let mut rows = [[_mm512_setzero_ps(); 6]; 6];
+    let floor = _mm512_set1_ps(floor);
     for (r, row) in rows.iter_mut().enumerate() {
-        *row = transform::input(unsafe { load_window_row(plane, pairs, r, width) });
+        let mut window = unsafe { load_window_row(plane, pairs, r, width) };
+        for v in &mut window {
+            *v = _mm512_max_ps(floor, *v); // in this order a NaN stays
+        }
+        *row = transform::input(window);
     }
     for j in 0..6 {
         let column = transform::input([rows[0][j], rows[1][j], rows[2][j], rows[3][j], rows[4][j], rows[5][j]]);
@@ -195,13 +219,15 @@ unsafe fn transform_cotangent(plane: *const f32, pairs: &[Pair; 8], width: usize
     }
 }
 
-/// `max(At m A + bias, floor)` of one group in one channel, stored to the plane.
+/// `max(At m A + bias, floor)` of one group in one channel, stored to the plane; zero where the
+/// plane of `gate`, if there is one, is not positive.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
 unsafe fn transform_output(
     m: *const f32,
     stride: usize,
     (bias, floor): (f32, f32),
+    gate: Option<*const f32>,
     plane: *mut f32,
     pairs: &[Pair; 8],
     width: usize,
@@ -219,7 +245,13 @@ unsafe fn transform_output(
         let c = &columns;
         let mut row = transform::output([c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]]);
         for v in &mut row {
-            *v = _mm512_max_ps(_mm512_add_ps(*v, bias), floor);
+            *v = _mm512_max_ps(floor, _mm512_add_ps(*v, bias));
+        }
+        if let Some(gate) = gate {
+            let open = unsafe { load_tile_row(gate, pairs, r, width) };
+            for (v, x) in row.iter_mut().zip(open) {
+                *v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), *v);
+            }
         }
         unsafe { store_tile_row(plane, pairs, r, width, row) };
     }
@@ -232,7 +264,7 @@ unsafe fn correlate_block(
     groups: std::ops::Range<usize>,
     x: &[f32],
     (u, filter_stride): (*const f32, usize),
-    epilogue: Epilogue,
+    ends: Ends,
     y: *mut f32,
 ) {
     let (depth, count) = (shape.in_channels, groups.len());
@@ -246,7 +278,8 @@ unsafe fn correlate_block(
             for c in 0..depth {
                 unsafe {
                     let plane = x.as_ptr().add(c * shape.height * shape.width);
-                    transform_input(plane, pairs, shape.width, v.add((g * depth + c) * LANES), v_stride);
+                    let to = v.add((g * depth + c) * LANES);
+                    transform_input(plane, ends.input_floor, pairs, shape.width, to, v_stride);
                 }
             }
         }
@@ -262,16 +295,17 @@ unsafe fn correlate_block(
             for k in 0..shape.out_channels {
                 unsafe {
                     let m = m.add((g * rows + k) * LANES);
-                    let bias = epilogue.bias.map_or(0.0, |b| b[k]);
-                    transform_output(m, m_stride, (bias, epilogue.floor), y.add(k * area), pairs, shape.out_width());
+                    let bias = ends.bias.map_or(0.0, |b| b[k]);
+                    let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
+                    transform_output(m, m_stride, (bias, ends.floor), gate, y.add(k * area), pairs, shape.out_width());
                 }
             }
         }
     });
 }
 
-/// The cotangent of the filter from `x` and the cotangent of `y`, added up in the transform domain.
-pub(super) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], gw: Shared<f32>) {
+/// The cotangent of the filter from `x`, or its ReLU, and the cotangent of `y`, added up in the transform domain.
+pub(super) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bool, gw: Shared<f32>) {
     let (c_blocks, k_blocks) = (shape.in_channels.div_ceil(LANES), shape.out_channels.div_ceil(LANES));
     let grid = TileGrid::new(*shape);
     let groups = grid.groups();
@@ -293,11 +327,11 @@ pub(super) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], gw: Shar
             (0..c_blocks + k_blocks).into_par_iter().for_each(|block| unsafe {
                 if block < c_blocks {
                     let out = v.pointer().add(block * depth * LANES);
-                    transposed::<true>(shape, x.as_ptr(), block, &pairs, out, v_stride);
+                    transposed::<true>(shape, (x.as_ptr(), floor(relu)), block, &pairs, out, v_stride);
                 } else {
                     let block = block - c_blocks;
                     let out = m.pointer().add(block * depth * LANES);
-                    transposed::<false>(shape, gy.as_ptr(), block, &pairs, out, m_stride);
+                    transposed::<false>(shape, (gy.as_ptr(), floor(false)), block, &pairs, out, m_stride);
                 }
             });
             let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
@@ -317,7 +351,7 @@ pub(super) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], gw: Shar
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
 unsafe fn transposed<const INPUT: bool>(
     shape: &ConvShape,
-    image: *const f32,
+    (image, floor): (*const f32, f32),
     block: usize,
     pairs: &[[Pair; 8]],
     out: *mut f32,
@@ -337,7 +371,7 @@ unsafe fn transposed<const INPUT: bool>(
                 let plane = image.add((first + lane) * area);
                 let to = buffer.add(lane * LANES);
                 if INPUT {
-                    transform_input(plane, pairs, width, to, POINT);
+                    transform_input(plane, floor, pairs, width, to, POINT);
                 } else {
                     transform_cotangent(plane, pairs, width, to, POINT);
                 }
