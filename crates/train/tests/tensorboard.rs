@@ -52,6 +52,7 @@ fn the_real_tensorboard_reads_it_back() {
     let output = Command::new(python).args(["-c", READ]).arg(dir.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let want = "scalar 10 1.25\nscalar 20 0.75\nimage 20 11 6 PNG\nhistogram 4.0 -1.0 3.0 4.0\nhparams 50.0 biggan True\n";
+    let want =
+        "scalar 10 1.25\nscalar 20 0.75\nimage 20 11 6 PNG\nhistogram 4.0 -1.0 3.0 4.0\nhparams 50.0 biggan True\n";
     assert_eq!(text, want);
 }
