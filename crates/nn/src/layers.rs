@@ -158,6 +158,15 @@ impl Conv2d {
     pub fn forward_relu(&self, x: &Var, mode: Mode) -> Result<Var> {
         x.conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
     }
+
+    /// A ReLU of the input, [`Conv2d::forward`] and a ReLU of the output: a pre-activated residual block's first half,
+    /// without a pass over memory for either ReLU.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_between_relus(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.relu_conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
 }
 
 /// A transposed ("fractionally strided") 2-D convolution with bias: the adjoint of a [`Conv2d`] from its outputs to its

@@ -57,6 +57,8 @@ fn convolutions_of_several_shapes() {
         let want = theirs.forward(&x.to_tensor().unwrap()).unwrap();
         same(&ours.forward(&x, Mode::Train).unwrap(), &want);
         same(&ours.forward_relu(&x, Mode::Train).unwrap(), &want.relu().unwrap());
+        let want = theirs.forward(&x.to_tensor().unwrap().relu().unwrap()).unwrap().relu().unwrap();
+        same(&ours.forward_between_relus(&x, Mode::Train).unwrap(), &want);
     }
 }
 

@@ -39,8 +39,10 @@ impl Block {
 
     fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
         // One variable, so that each value dies as soon as the tape does not hold it.
-        let mut h = if self.is_first { x.clone() } else { x.relu()? };
-        h = self.conv1.forward_relu(&h, mode)?;
+        let mut h = match self.is_first {
+            true => self.conv1.forward_relu(x, mode)?,
+            false => self.conv1.forward_between_relus(x, mode)?,
+        };
         h = self.conv2.forward(&h, mode)?;
         if self.halves {
             h = h.avg_pool2()?;
