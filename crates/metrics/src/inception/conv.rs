@@ -25,11 +25,11 @@ impl Conv {
         padding: [usize; 2],
     ) -> Result<Self> {
         let channels = shape[0];
+        let mut filter = weights.get(&format!("{name}.conv.weight"), &shape)?.flatten_all()?.to_vec1::<f32>()?;
         let of = |part: &str| -> Result<Vec<f32>> {
             Ok(weights.get(&format!("{name}.bn.{part}"), &[channels])?.to_vec1::<f32>()?)
         };
         let (gamma, beta, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
-        let mut filter = weights.get(&format!("{name}.conv.weight"), &shape)?.flatten_all()?.to_vec1::<f32>()?;
         let scales: Vec<f64> =
             gamma.iter().zip(&variance).map(|(g, v)| f64::from(*g) / (f64::from(*v) + EPSILON).sqrt()).collect();
         for (filter, scale) in filter.chunks_mut(shape[1] * shape[2] * shape[3]).zip(&scales) {

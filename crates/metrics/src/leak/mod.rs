@@ -133,7 +133,7 @@ struct Calibrated {
 #[derive(Clone, Debug)]
 enum Detector {
     Grey(Grey),
-    Color(Color),
+    Color(Box<Color>),
 }
 
 impl Detector {
@@ -259,7 +259,7 @@ impl LeakDetector {
             let detector = match kind {
                 Leak::Cutout => Detector::Grey(Grey::windows(shape, &first)),
                 Leak::Translation => Detector::Grey(Grey::bands(shape, &first)),
-                Leak::Color => Detector::Color(Color::fit(shape, &first, &first_augmented)?),
+                Leak::Color => Detector::Color(Box::new(Color::fit(shape, &first, &first_augmented)?)),
             };
             let (false_rate, true_rate) =
                 (detector.rate(second.par_iter().copied()), detector.rate(second_augmented.par_iter().copied()));
