@@ -142,7 +142,7 @@ impl Config {
         let config = |e: String| Error::Config(e);
         self.augment.check().map_err(|e| config(e.to_string()))?;
         self.loss.check().map_err(|e| config(e.to_string()))?;
-        self.eval.check()?;
+        self.eval.validate()?;
         let o = &self.optim;
         at_least("optim.batch", o.batch as u64, 1)?;
         at_least("optim.num_d_steps", o.num_d_steps as u64, 1)?;

@@ -1,17 +1,18 @@
-//! What several runs share: data sets and feature networks are opened once.
+//! What several runs share: data sets are opened once, feature networks checked once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use frugan_data::{DataConfig, Splits};
+use frugan_metrics::{EvalConfig, FeatureNetwork};
 
 use crate::error::Result;
 
-/// Data sets and evaluators by their configuration.
+/// Data sets and networks by their configuration.
 #[derive(Default)]
 pub struct Library {
     splits: BTreeMap<String, Arc<Splits>>,
-    pub(crate) evaluators: BTreeMap<String, Arc<std::sync::Mutex<frugan_metrics::Evaluator>>>,
+    networks: BTreeMap<String, String>,
 }
 
 impl Library {
@@ -25,12 +26,26 @@ impl Library {
     /// # Errors
     /// If the data cannot be found or read.
     pub fn splits(&mut self, config: &DataConfig) -> Result<Arc<Splits>> {
-        let key = toml::to_string(config).expect("a config is plain values");
+        let key = format!("{config:?}");
         if let Some(open) = self.splits.get(&key) {
             return Ok(open.clone());
         }
         let opened = Arc::new(frugan_data::open(config)?);
         self.splits.insert(key, opened.clone());
         Ok(opened)
+    }
+
+    /// The name of a feature network that has been opened, and so is known to be whole.
+    ///
+    /// # Errors
+    /// If its weights are missing or of another network.
+    pub fn network(&mut self, config: &EvalConfig) -> Result<String> {
+        let key = format!("{:?} {:?}", config.network, config.weights);
+        if let Some(name) = self.networks.get(&key) {
+            return Ok(name.clone());
+        }
+        let name = FeatureNetwork::open(config)?.source().to_string();
+        self.networks.insert(key, name.clone());
+        Ok(name)
     }
 }

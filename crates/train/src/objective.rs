@@ -1,8 +1,7 @@
 //! What D and G minimise: the adversarial loss, where T acts, and D's regularisers.
 
 use frugan_augment::{CrAugment, CrDraws, Draws, On, Policy};
-use frugan_autograd::ops::concat;
-use frugan_autograd::{DType, Device, Ints, Var};
+use frugan_autograd::{DType, Device, Ints, Var, concat};
 use frugan_losses::{Adversarial, Lecam, Pairing, consistency};
 use frugan_models::Discriminator;
 use frugan_nn::{Mode, Purpose, Stream};

@@ -61,7 +61,8 @@ impl Plan {
     /// One sentence on the first value that cannot be used.
     pub fn new(config: Config, dir: PathBuf, library: &mut Library) -> Result<Self> {
         config.check()?;
-        let device: Device = config.device.parse().map_err(|e: frugan_autograd::Error| Error::Config(e.to_string()))?;
+        let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
+        let device = config.device.parse::<Device>().map_err(input)?.open().map_err(input)?;
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.

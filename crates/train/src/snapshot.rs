@@ -4,7 +4,7 @@ use std::path::Path;
 
 use frugan_autograd::{Device, Ints, Var, no_grad};
 use frugan_metrics::to_uint8_diffaugment;
-use frugan_models::Generator;
+use frugan_models::{Generator, Placement};
 use frugan_nn::{Mode, Purpose, TensorMap};
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +57,13 @@ impl Snapshot {
             return Err(Error::state(path, format!("a snapshot of format {}, this version reads {FORMAT}", about.format)));
         }
         let config = Config::from_toml(&about.config)?;
-        let models = config
+        let placement = Placement { device: *device, ..Placement::default() };
+        let generator = config
             .model
-            .build(about.num_classes, about.resolution, config.seed)
+            .build_generator(about.num_classes, about.resolution, config.seed, placement)
             .map_err(|e| Error::state(path, e.to_string()))?;
-        models.generator.params().load(&tensors).map_err(|e| Error::state(path, e.to_string()))?;
-        let _ = device;
-        Ok(Self { about, config, generator: models.generator })
+        generator.params().load(&tensors).map_err(|e| Error::state(path, e.to_string()))?;
+        Ok(Self { about, config, generator })
     }
 }
 

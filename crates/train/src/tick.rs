@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use frugan_autograd::no_grad;
-use frugan_data::{Dataset, Splits};
+use frugan_data::{Dataset, Splits, images_to_float};
 use frugan_metrics::to_uint8_diffaugment;
 use frugan_nn::{Mode, Purpose, Stream};
 
@@ -51,7 +51,9 @@ fn answers(trainer: &Trainer, dataset: &Dataset) -> Result<Sums> {
     let [height, width] = trainer.image_size();
     for start in (0..count).step_by(trainer.config.optim.batch) {
         let n = trainer.config.optim.batch.min(count - start);
-        let (images, labels) = dataset.range(start, n);
+        let bytes = dataset.image_bytes();
+        let images = images_to_float(&dataset.images[start * bytes..(start + n) * bytes]);
+        let labels = dataset.labels[start..start + n].iter().map(|label| *label as i32).collect();
         let (images, labels) = trainer.images(images, labels)?;
         let draws = trainer.policy().draw(n, height, width, &mut stream);
         let logits = no_grad(|| {

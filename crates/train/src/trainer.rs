@@ -4,7 +4,7 @@ use frugan_augment::Policy;
 use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, grad_of_scalar, no_grad};
 use frugan_data::{Batch, Dataset, Loader};
 use frugan_losses::add_orthogonal_gradients;
-use frugan_models::{Discriminator, Generator};
+use frugan_models::{Discriminator, Generator, ModelError, Placement};
 use frugan_nn::{Adam, Mode, Params, Purpose, Stream, clip_by_norm, clip_by_value};
 
 use crate::config::Config;
@@ -54,27 +54,21 @@ impl Trainer {
                 train.name
             )));
         }
-        if config.optim.batch > train.len() {
-            return Err(Error::Config(format!(
-                "optim.batch = {}: the training set has {} images; want a batch of at most that many",
-                config.optim.batch,
-                train.len()
-            )));
-        }
-        let build = || {
-            config.model.build(train.num_classes, height, config.seed).map_err(|e| Error::Config(e.to_string()))
-        };
-        let (models, copy) = (build()?, build()?);
+        let placement = Placement { device: *device, ..Placement::default() };
+        let input = |e: ModelError| Error::Config(e.to_string());
+        let models = config.model.build_at(train.num_classes, height, config.seed, placement).map_err(input)?;
+        // The same seed gives the same weights: the average starts as a copy.
+        let ema = config.model.build_generator(train.num_classes, height, config.seed, placement).map_err(input)?;
         Ok(Self {
             adam_g: Adam::new(config.optim.g, models.generator.params())?,
             adam_d: Adam::new(config.optim.d, models.discriminator.params())?,
             objective: Objective::new(config, device)?,
-            loader: Loader::new(train, config.optim.batch, config.seed, config.data.mirror),
+            loader: Loader::new(train, config.optim.batch, config.seed, config.data.mirror)?,
             generator: models.generator,
             discriminator: models.discriminator,
-            ema: copy.generator,
+            ema,
             config: config.clone(),
-            device: device.clone(),
+            device: *device,
             itr: 0,
             sums: Sums::default(),
             skipped_in_a_row: 0,
