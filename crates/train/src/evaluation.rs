@@ -55,7 +55,13 @@ impl Evaluation {
     /// One line on what the numbers are.
     pub fn describe(&self) -> String {
         let c = &self.config;
-        format!("{} fakes against {} ({} images) by {}", c.num_fakes, self.reference.name, self.reference.len(), self.network)
+        format!(
+            "{} fakes against {} ({} images) by {}",
+            c.num_fakes,
+            self.reference.name,
+            self.reference.len(),
+            self.network
+        )
     }
 
     /// The feature network, in words.

@@ -32,7 +32,9 @@ pub use evaluation::Evaluation;
 pub use grid::Grid;
 pub use interrupt::Interrupt;
 pub use library::Library;
-pub use monitor::{COLLAPSED_DISTANCE, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings};
+pub use monitor::{
+    COLLAPSED_DISTANCE, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings,
+};
 pub use nonfinite::Nonfinite;
 pub use objective::{DBatch, DDraws, DLosses, Objective};
 pub use observer::{Observer, Silent, Speed};

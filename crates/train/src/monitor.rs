@@ -46,7 +46,9 @@ pub fn warnings(tick: &Record) -> Vec<Warning> {
     if let Some(r_t) = tick.get("d/r_t").filter(|v| *v > SATURATED_R_T) {
         warn(
             "saturated",
-            format!("r_t = {r_t:.2} (above {SATURATED_R_T}): D is sure of nearly every real; try stronger augmentation"),
+            format!(
+                "r_t = {r_t:.2} (above {SATURATED_R_T}): D is sure of nearly every real; try stronger augmentation"
+            ),
         );
     }
     if let Some(distance) = tick.get("g/distance").filter(|v| *v < COLLAPSED_DISTANCE) {
@@ -62,14 +64,18 @@ pub fn warnings(tick: &Record) -> Vec<Warning> {
         if let Some(norm) = tick.get(&format!("grad_norm/{network}")).filter(|v| *v > EXPLODING_NORM) {
             warn(
                 "exploding",
-                format!("the gradient of {network} has norm {norm:.0} (above {EXPLODING_NORM}); try optim.clip_norm=1 or a lower optim.{network}.lr"),
+                format!(
+                    "the gradient of {network} has norm {norm:.0} (above {EXPLODING_NORM}); try optim.clip_norm=1 or a lower optim.{network}.lr"
+                ),
             );
         }
     }
     if let Some(variance) = tick.get("loss/d_variance").filter(|v| *v > UNSTABLE_LOSS) {
         warn(
             "unstable",
-            format!("D's loss has variance {variance:.1} over the tick (above {UNSTABLE_LOSS}); try a lower optim.d.lr or a larger optim.batch"),
+            format!(
+                "D's loss has variance {variance:.1} over the tick (above {UNSTABLE_LOSS}); try a lower optim.d.lr or a larger optim.batch"
+            ),
         );
     }
     found
@@ -108,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_healthy_tick_is_silent() {
-        let healthy = [("d/gap", 0.05), ("d/acc_train", 0.7), ("d/acc_heldout", 0.65), ("d/r_t", 0.4), ("g/distance", 0.8)];
+        let healthy =
+            [("d/gap", 0.05), ("d/acc_train", 0.7), ("d/acc_heldout", 0.65), ("d/r_t", 0.4), ("g/distance", 0.8)];
         assert!(kinds(&healthy).is_empty());
         assert!(kinds(&[("d/r_t", f64::NAN)]).is_empty());
     }

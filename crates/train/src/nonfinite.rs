@@ -98,13 +98,17 @@ mod tests {
 
     #[test]
     fn values_are_mended() {
-        let bad = candle_core::Tensor::new(&[1.0f32, f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &candle_core::Device::Cpu);
+        let bad =
+            candle_core::Tensor::new(&[1.0f32, f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &candle_core::Device::Cpu);
         assert_eq!(replace(&Var::constant(bad.unwrap())).unwrap().to_vec::<f32>().unwrap(), [1.0, 0.0, 1e5, -1e5]);
     }
 
     #[test]
     fn the_sentence_names_tensors() {
         let text = sentence("d", 7, f64::NAN, &[("linear.weight".into(), 3)]);
-        assert_eq!(text, "step 7: the loss of D is NaN, and these of its gradients are not finite: linear.weight (3 values)");
+        assert_eq!(
+            text,
+            "step 7: the loss of D is NaN, and these of its gradients are not finite: linear.weight (3 values)"
+        );
     }
 }

@@ -330,7 +330,8 @@ impl Outcome {
         names.sort();
         for path in names {
             for record in read_records(&path)? {
-                let merged = steps.entry(record.step).or_insert_with(|| Record { values: BTreeMap::new(), ..record.clone() });
+                let merged =
+                    steps.entry(record.step).or_insert_with(|| Record { values: BTreeMap::new(), ..record.clone() });
                 merged.values.extend(record.values);
             }
         }
@@ -341,5 +342,9 @@ impl Outcome {
 
 /// The FID-like value of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does).
 pub fn distance(record: &Record) -> Option<f64> {
-    record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd")).find_map(|name| record.get(name))
+    record
+        .values
+        .keys()
+        .filter(|name| name.starts_with("fid") || name.starts_with("frd"))
+        .find_map(|name| record.get(name))
 }

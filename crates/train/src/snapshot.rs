@@ -54,7 +54,10 @@ impl Snapshot {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let (tensors, about): (TensorMap, About) = tensor_file::read(path, "snapshot")?;
         if about.format != FORMAT {
-            return Err(Error::state(path, format!("a snapshot of format {}, this version reads {FORMAT}", about.format)));
+            return Err(Error::state(
+                path,
+                format!("a snapshot of format {}, this version reads {FORMAT}", about.format),
+            ));
         }
         let config = Config::from_toml(&about.config)?;
         let placement = Placement { device: *device, ..Placement::default() };

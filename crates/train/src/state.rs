@@ -65,7 +65,10 @@ pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Resul
 pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
     let (tensors, description): (TensorMap, Description) = tensor_file::read(path, "state")?;
     if description.format != FORMAT {
-        return Err(Error::state(path, format!("a state of format {}, this version reads {FORMAT}", description.format)));
+        return Err(Error::state(
+            path,
+            format!("a state of format {}, this version reads {FORMAT}", description.format),
+        ));
     }
     let saved = Config::from_toml(&description.config)?;
     if saved.hash() != trainer.config.hash() {

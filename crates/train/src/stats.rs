@@ -102,7 +102,11 @@ mod tests {
     use super::*;
 
     fn record(step: u64) -> Record {
-        Record { step, kimg: step as f64 * 0.2, values: BTreeMap::from([("loss/d".into(), Some(0.1)), ("is10k".into(), None)]) }
+        Record {
+            step,
+            kimg: step as f64 * 0.2,
+            values: BTreeMap::from([("loss/d".into(), Some(0.1)), ("is10k".into(), None)]),
+        }
     }
 
     #[test]

@@ -45,8 +45,9 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<(Tens
     if checksum(&tensors).map_err(damaged)? != *sum {
         return Err(damaged("its checksum differs".into()));
     }
-    let description = serde_json::from_str(text)
-        .map_err(|e| Error::state(path, format!("not a {what} of this version of Frugan ({e}); use one that it wrote")))?;
+    let description = serde_json::from_str(text).map_err(|e| {
+        Error::state(path, format!("not a {what} of this version of Frugan ({e}); use one that it wrote"))
+    })?;
     Ok((tensors, description))
 }
 

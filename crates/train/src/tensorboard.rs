@@ -12,7 +12,7 @@ use protobuf::{Message, RepeatedField, well_known_types};
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionStartInfo};
 use tensorboard_proto::summary::{
-    HistogramProto, Summary, SummaryMetadata, SummaryMetadata_PluginData, Summary_Image, Summary_Value,
+    HistogramProto, Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
 };
 use tensorboard_rs::record_writer::RecordWriter;
 use tensorboard_rs::summary::scalar;

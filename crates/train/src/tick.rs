@@ -37,7 +37,8 @@ pub(crate) fn record(trainer: &mut Trainer, splits: &Splits) -> Result<Record> {
     values.insert("d/gap".into(), a.zip(b).map(|(a, b)| a - b));
     let (train, held_out, fake) = (train.mean("logit"), held_out.mean("logit"), sums.mean("d/logit_fake"));
     // r_v of ADA, section 3.1, eq. 1: how much of the way from fakes to training reals held-out reals are short of.
-    let r_v = train.zip(held_out).zip(fake).map(|((train, held_out), fake)| (train - held_out) / (train - fake).max(1e-8));
+    let r_v =
+        train.zip(held_out).zip(fake).map(|((train, held_out), fake)| (train - held_out) / (train - fake).max(1e-8));
     values.insert("d/r_v".into(), r_v);
     Ok(Record { step: trainer.itr, kimg: kimg(&trainer.config, trainer.itr), values })
 }

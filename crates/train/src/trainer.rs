@@ -101,7 +101,13 @@ impl Trainer {
 
         let weights = self.discriminator.params().weights();
         let gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
-        for (name, loss) in [("loss/d", Some(&losses.total)), ("loss/d_real", Some(&losses.real)), ("loss/d_fake", Some(&losses.fake)), ("loss/cr", losses.cr.as_ref()), ("loss/lecam", losses.lecam.as_ref())] {
+        for (name, loss) in [
+            ("loss/d", Some(&losses.total)),
+            ("loss/d_real", Some(&losses.real)),
+            ("loss/d_fake", Some(&losses.fake)),
+            ("loss/cr", losses.cr.as_ref()),
+            ("loss/lecam", losses.lecam.as_ref()),
+        ] {
             if let Some(loss) = loss {
                 self.sums.add(name, loss.item()?);
             }
@@ -132,6 +138,7 @@ impl Trainer {
 
     /// Regularises, clips and applies gradients, under the policy for values that are not finite.
     fn apply(&mut self, network: Network, mut gradients: Vec<Var>, loss: f64) -> Result<()> {
+        let ends_tick = self.ends_tick();
         let (params, adam) = match network {
             Network::G => (self.generator.params(), &mut self.adam_g),
             Network::D => (self.discriminator.params(), &mut self.adam_d),
@@ -164,7 +171,7 @@ impl Trainer {
         let norm = match self.config.optim.clip_norm {
             Some(most) => Some(clip_by_norm(&mut gradients, most)?),
             // Without a limit nothing is scaled, and only a tick's last step is worth the pass.
-            None if self.ends_tick() => Some(clip_by_norm(&mut gradients, f64::INFINITY)?),
+            None if ends_tick => Some(clip_by_norm(&mut gradients, f64::INFINITY)?),
             None => None,
         };
         if let Some(norm) = norm {
