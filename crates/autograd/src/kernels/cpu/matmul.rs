@@ -36,6 +36,7 @@ pub(super) unsafe fn product<T: Element>(
     accumulate: bool,
 ) {
     let one = T::of(1.0);
+    // SAFETY: the strides stay inside the matrices, by the caller's promise.
     unsafe {
         gemm::gemm(
             m,

@@ -1,0 +1,169 @@
+//! The filter gradient: transformed tiles are the depth of its products.
+
+#![allow(clippy::needless_range_loop)] // columns of arrays of rows
+
+use std::arch::x86_64::*;
+
+use rayon::prelude::*;
+
+use super::correlate::transform_input;
+use super::lane_gemm::{LANES, Strides, lane_gemm};
+use super::scratch::{Line, WHOLE, point_stride, with_scratch};
+use super::tiles::{Pair, TileGrid, load_tile_row, transpose};
+use super::{POINTS, floor, transform};
+use crate::kernels::cpu::parallel::Shared;
+use crate::ops::conv::ConvShape;
+
+/// Groups of tiles that are added up in one round of products.
+const ROUND_GROUPS: usize = 12;
+
+/// The cotangent of the filter from `x`, or its ReLU, and the cotangent of `y`, added up in the transform domain.
+pub(crate) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bool, gw: Shared<f32>) {
+    let (c_blocks, k_blocks) = (shape.in_channels.div_ceil(LANES), shape.out_channels.div_ceil(LANES));
+    let grid = TileGrid::new(*shape);
+    let groups = grid.groups();
+    let rounds = groups.div_ceil(ROUND_GROUPS);
+    let widest = groups.div_ceil(rounds) * LANES;
+    let v_stride = point_stride(c_blocks * widest * LANES);
+    let m_stride = point_stride(k_blocks * widest * LANES);
+    let rows = k_blocks * LANES;
+    let u_stride = point_stride(c_blocks * rows * LANES);
+    with_scratch(&WHOLE, |[u, v, m]| {
+        let u = Shared::new(u.floats(POINTS * u_stride));
+        let v = Shared::new(v.floats(POINTS * v_stride));
+        let m = Shared::new(m.floats(POINTS * m_stride));
+        for round in 0..rounds {
+            let range = groups * round / rounds..groups * (round + 1) / rounds;
+            let depth = range.len() * LANES;
+            let pairs: Vec<[Pair; 8]> = range.map(|g| grid.group(g)).collect();
+            (0..c_blocks + k_blocks).into_par_iter().for_each(|block| {
+                // SAFETY: AVX-512 is there; each task writes its own block of v or m.
+                unsafe {
+                    if block < c_blocks {
+                        let out = v.pointer().add(block * depth * LANES);
+                        transposed::<true>(shape, (x.as_ptr(), floor(relu)), block, &pairs, out, v_stride);
+                    } else {
+                        let block = block - c_blocks;
+                        let out = m.pointer().add(block * depth * LANES);
+                        transposed::<false>(shape, (gy.as_ptr(), floor(false)), block, &pairs, out, m_stride);
+                    }
+                }
+            });
+            let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
+            (0..POINTS).into_par_iter().for_each(|p| {
+                let rows = shape.out_channels.next_multiple_of(8);
+                // SAFETY: AVX-512 is there; v and m were just filled; each task writes its own point of u.
+                unsafe {
+                    let (a, b) = (m.pointer().add(p * m_stride), v.pointer().add(p * v_stride));
+                    lane_gemm((rows, c_blocks, depth), a, b, u.pointer().add(p * u_stride), strides, round > 0);
+                }
+            });
+        }
+        (0..c_blocks).into_par_iter().for_each(|block| {
+            // SAFETY: AVX-512 is there; every point of u was filled; each task writes its own input channels.
+            unsafe { inverse_filter(shape, block, rows, u.pointer(), u_stride, gw.pointer()) };
+        });
+    });
+}
+
+/// `A dy At` of one group in one channel.
+///
+/// # Safety
+/// As [`transform_input`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+unsafe fn transform_cotangent(plane: *const f32, pairs: &[Pair; 8], width: usize, out: *mut f32, stride: usize) {
+    let mut rows = [[_mm512_setzero_ps(); 6]; 4];
+    for (r, row) in rows.iter_mut().enumerate() {
+        // SAFETY: as the function promises.
+        *row = transform::output_adjoint(unsafe { load_tile_row(plane, pairs, r, width) });
+    }
+    for j in 0..6 {
+        let column = transform::output_adjoint([rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
+        for (i, v) in column.into_iter().enumerate() {
+            // SAFETY: as the function promises.
+            unsafe { _mm512_store_ps(out.add((i * 6 + j) * stride), v) };
+        }
+    }
+}
+
+/// Transforms 16 channels of all groups of a round, tiles as depth and channels as lanes.
+///
+/// # Safety
+/// AVX-512 is there; `image` has the sizes of `shape`; `out` has room for the block at every point.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+unsafe fn transposed<const INPUT: bool>(
+    shape: &ConvShape,
+    (image, floor): (*const f32, f32),
+    block: usize,
+    pairs: &[[Pair; 8]],
+    out: *mut f32,
+    stride: usize,
+) {
+    const POINT: usize = LANES * LANES;
+    let mut buffer = [Line([0.0; LANES]); POINTS * LANES];
+    let buffer: *mut f32 = buffer.as_mut_ptr().cast();
+    let (channels, area, width) = match INPUT {
+        true => (shape.in_channels, shape.height * shape.width, shape.width),
+        false => (shape.out_channels, shape.out_height() * shape.out_width(), shape.out_width()),
+    };
+    let first = block * LANES;
+    for (g, pairs) in pairs.iter().enumerate() {
+        for lane in 0..LANES.min(channels - first) {
+            // SAFETY: as the function promises.
+            unsafe {
+                let plane = image.add((first + lane) * area);
+                let to = buffer.add(lane * LANES);
+                if INPUT {
+                    transform_input(plane, floor, pairs, width, to, POINT);
+                } else {
+                    transform_cotangent(plane, pairs, width, to, POINT);
+                }
+            }
+        }
+        for p in 0..POINTS {
+            // SAFETY: as the function promises.
+            unsafe { transpose(buffer.add(p * POINT), out.add(p * stride + g * POINT)) };
+        }
+    }
+}
+
+/// `Gt u G` for 16 input channels and all output channels.
+///
+/// # Safety
+/// AVX-512 is there; `u` holds `rows` by 16 lanes at every point; `gw` has the sizes of `shape`, and
+/// nobody else writes these input channels.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+unsafe fn inverse_filter(shape: &ConvShape, block: usize, rows: usize, u: *const f32, stride: usize, gw: *mut f32) {
+    let first = block * LANES;
+    let lanes = LANES.min(shape.in_channels - first);
+    for k in 0..shape.out_channels {
+        let mut half = [[_mm512_setzero_ps(); 3]; 6];
+        for (j, column) in half.iter_mut().enumerate() {
+            let mut points = [_mm512_setzero_ps(); 6];
+            for (i, v) in points.iter_mut().enumerate() {
+                let at = (i * 6 + j) * stride + (block * rows + k) * LANES;
+                // SAFETY: as the function promises.
+                *v = unsafe { _mm512_load_ps(u.add(at)) };
+            }
+            *column = transform::filter_adjoint(points);
+        }
+        let mut taps = [Line([0.0; LANES]); 9];
+        for r in 0..3 {
+            let h = &half;
+            let row = transform::filter_adjoint([h[0][r], h[1][r], h[2][r], h[3][r], h[4][r], h[5][r]]);
+            for (s, v) in row.into_iter().enumerate() {
+                // SAFETY: as the function promises.
+                unsafe { _mm512_store_ps(taps[3 * r + s].0.as_mut_ptr(), v) };
+            }
+        }
+        for lane in 0..lanes {
+            // SAFETY: as the function promises.
+            let at = unsafe { gw.add((k * shape.in_channels + first + lane) * 9) };
+            for (i, tap) in taps.iter().enumerate() {
+                // SAFETY: as the function promises.
+                unsafe { *at.add(i) = tap.0[lane] };
+            }
+        }
+    }
+}
