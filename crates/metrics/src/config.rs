@@ -37,7 +37,8 @@ pub struct EvalConfig {
     /// Batch norm of the generator that makes the fakes: `batch` statistics (as DiffAugment's numbers were made) or
     /// `running` ones.
     pub generator_mode: GeneratorMode,
-    /// Images a pass of generator and feature network takes; the memory of the Inception network grows with it.
+    /// Images that the generator and the feature network take at a time (Inception 16 at most, which bounds its memory).
+    /// With `generator_mode = "batch"` it is part of the protocol: batch norm sees as many samples.
     pub batch: usize,
     /// Seed of the fakes' latents and labels, and of KID's subsets.
     pub seed: u64,

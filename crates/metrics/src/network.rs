@@ -3,6 +3,9 @@ use std::path::Path;
 use crate::inception::Inception;
 use crate::{Error, EvalConfig, Features, Images, Network, RandomNetwork, Result, Tap, locate};
 
+/// Images in one pass of the Inception network: its first layers take 6 MB an image, and more in flight is slower.
+const INCEPTION_BATCH: usize = 16;
+
 /// A feature network, opened once.
 ///
 /// ```
@@ -93,8 +96,12 @@ impl FeatureNetwork {
     /// ```
     pub fn extract(&self, images: Images<'_>) -> Result<Features> {
         let mut all: Option<Features> = None;
-        for start in (0..images.len()).step_by(self.batch) {
-            let batch = images.slice(start, self.batch);
+        let batch = match self.kind {
+            Kind::Inception(_) => self.batch.min(INCEPTION_BATCH),
+            Kind::Random(_) => self.batch,
+        };
+        for start in (0..images.len()).step_by(batch) {
+            let batch = images.slice(start, batch);
             let features = frugan_autograd::no_grad(|| match &self.kind {
                 Kind::Inception(network) => network.extract(batch),
                 Kind::Random(network) => network.extract(batch),

@@ -83,3 +83,50 @@ fn storages(
     }
     Ok(storages)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::inception::Weights;
+
+    fn text(value: &str) -> Vec<u8> {
+        [b"X", &(value.len() as u32).to_le_bytes()[..], value.as_bytes()].concat()
+    }
+
+    /// A state dictionary `{name: float tensor [2]}` as `torch.save` of PyTorch 1.5 writes it.
+    fn file(claimed: u8) -> Vec<u8> {
+        let dictionary = b"ccollections\nOrderedDict\n)R";
+        let storage =
+            [&b"((X\x07\0\0\0storagectorch\nFloatStorage\n"[..], &text("123"), &text("cpu"), b"K", &[claimed], b"NtQ"]
+                .concat();
+        let tensor =
+            [&b"ctorch._utils\n_rebuild_tensor_v2\n"[..], &storage, b"K\0K\x02\x85K\x01\x85\x89", dictionary, b"tR"]
+                .concat();
+        let state = [&b"\x80\x02"[..], dictionary, b"(", &text("conv.weight"), &tensor, b"u."].concat();
+        let keys = [&b"\x80\x02]("[..], &text("123"), b"e."].concat();
+        let data = [2_u64.to_le_bytes(), [[0, 0, 128, 63], [0, 0, 0, 192]].concat().try_into().unwrap()].concat();
+        [MAGIC, b"\x80\x02M\xe9\x03.", b"\x80\x02}.", &state, &keys, &data].concat()
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Result<Weights> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        Weights::read(file.path())
+    }
+
+    #[test]
+    fn a_state_dictionary_is_read() {
+        let weights = read_bytes(&file(2)).unwrap();
+        assert_eq!(weights.get("conv.weight", &[2]).unwrap().to_vec1::<f32>().unwrap(), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn truncated_and_lying_files_are_errors() {
+        let whole = file(2);
+        for end in MAGIC.len()..whole.len() {
+            assert!(read_bytes(&whole[..end]).is_err(), "{end} bytes");
+        }
+        assert!(read_bytes(&file(9)).unwrap_err().to_string().contains("storage 123 holds 2 values, 9 expected"));
+    }
+}

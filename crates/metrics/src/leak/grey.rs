@@ -12,7 +12,7 @@ const WINDOWS: [(usize, usize); 8] = [(2, 2), (2, 3), (3, 2), (3, 3), (3, 4), (4
 /// Finds a region that is grey against its surroundings.
 ///
 /// A pixel's deviation is the largest distance of its channels from mid-grey. For each size of region the smallest ratio
-/// (mean deviation inside) / (1 + mean deviation outside) over all places is taken; in units of what 2 % of the clean
+/// (1 + mean deviation inside) / (1 + mean deviation outside) over all places is taken; in units of what 2 % of the clean
 /// reals fall below, sizes compare, and the smallest is the image's score.
 #[derive(Clone, Debug)]
 pub(crate) struct Grey {
@@ -46,7 +46,7 @@ impl Grey {
         let mut grey = Self { regions, shape, scales: Vec::new(), threshold: 0.0 };
         let ratios: Vec<Vec<f64>> = clean.par_iter().map(|image| grey.ratios(image)).collect();
         let sizes = ratios.first().map_or(0, Vec::len);
-        let scale = |size: usize| quantile(ratios.iter().map(|r| r[size]).collect(), FALSE_RATE).max(1e-6);
+        let scale = |size: usize| quantile(ratios.iter().map(|r| r[size]).collect(), FALSE_RATE);
         grey.scales = (0..sizes).map(scale).collect();
         grey.threshold = quantile(ratios.iter().map(|ratios| grey.score(ratios)).collect(), FALSE_RATE);
         grey
@@ -107,7 +107,7 @@ impl Sums {
         let outside = ((self.height * self.width) as f64 - area).max(1.0);
         let places = (0..=self.height - h).flat_map(|top| (0..=self.width - w).map(move |left| (top, left)));
         let inside = places.map(|place| self.sum(place, (h, w))).fold(f64::INFINITY, f64::min);
-        (inside / area) / (1.0 + (total - inside) / outside)
+        (1.0 + inside / area) / (1.0 + (total - inside) / outside)
     }
 
     /// T shifts by up to an eighth; the band is `quarters` of that, and as thick as an eighth is what it is held against.
@@ -119,7 +119,7 @@ impl Sums {
         let (height, width) = (self.height, self.width);
         let ((rows, behind_rows), (columns, behind_columns)) = (thickness(height), thickness(width));
         let mean = |place, size: (usize, usize)| self.sum(place, size) / ((size.0 * size.1).max(1)) as f64;
-        let ratio = |band: f64, behind: f64| band / (1.0 + behind);
+        let ratio = |band: f64, behind: f64| (1.0 + band) / (1.0 + behind);
         let below = behind_rows.min(height - rows);
         let right = behind_columns.min(width - columns);
         [
@@ -141,7 +141,7 @@ mod tests {
     fn finds_the_rectangle_and_its_contrast() {
         let image: Vec<u8> = (0..256).map(|i| if i % 16 < 4 && i / 16 < 4 { 130 } else { 228 }).collect();
         let sums = Sums::of(&image, [1, 16, 16]);
-        assert_eq!(sums.greyest_window((2, 2)), 2.0 / 101.0);
+        assert_eq!(sums.greyest_window((2, 2)), 3.0 / 101.0);
         assert!(sums.greyest_window((4, 4)) > 0.5);
     }
 
@@ -151,15 +151,17 @@ mod tests {
             let lies_in = |y: usize, x: usize| [y == 0, y == 31, x == 0, x == 31][side];
             let image: Vec<u8> = (0..1024).map(|i| if lies_in(i / 32, i % 32) { 128 } else { 28 }).collect();
             let sums = Sums::of(&image, [1, 32, 32]);
-            assert_eq!(sums.greyest_band(1), 0.0, "side {side}");
+            assert_eq!(sums.greyest_band(1), 1.0 / 101.0, "side {side}");
             assert!(sums.greyest_band(2) > 0.4, "side {side}");
         }
     }
 
     #[test]
     fn a_grey_image_is_no_rectangle() {
-        let grey = Sums::of(&[133; 1024], [1, 32, 32]);
-        assert!(grey.greyest_window((2, 2)) > 0.8 && grey.greyest_band(4) > 0.8);
+        for level in [128, 133] {
+            let grey = Sums::of(&[level; 1024], [1, 32, 32]);
+            assert_eq!((grey.greyest_window((2, 2)), grey.greyest_band(4)), (1.0, 1.0));
+        }
     }
 
     #[test]

@@ -13,9 +13,10 @@
 //! `leak = (s - f) / (t - f)`: 0 is no leak, 1 leaks as often as T itself acts.
 //!
 //! Read it with care: it estimates a share, so it scatters around 0 (standard error [`LeakRate::std_error`]) and may be
-//! slightly negative; samples that differ from the reals in other ways (early in training: smooth, with grey or flat
-//! parts) move it a little; a generator with its own cast of colours reads as a colour leak; traces softer than about
-//! 15 of 255 levels are half missed.
+//! slightly negative. Samples that differ from the reals in other ways move it: grey or flat parts early in training by
+//! some hundredths; a cast of its own, or the smooth blots of the first steps, reads as a full color leak. Traces that
+//! are some 15 of 255 levels off are half missed. On CIFAR-10 the detectors of cutout and translation find 99 % of T's
+//! traces at 2 % false alarms, that of color 74 % at 17 %.
 
 mod color;
 mod grey;
