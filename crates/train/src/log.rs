@@ -21,7 +21,8 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn open(run: &RunDir, config: &Config, step: u64) -> Result<Self> {
-        let mut events = EventWriter::create(run.path(), step)?;
+        // The records of the step that a state was written at are there already.
+        let mut events = EventWriter::create(run.path(), step + 1)?;
         events.hparams(&hparams(config))?;
         events.flush()?;
         Ok(Self { text: run.file("log.txt"), events })

@@ -130,6 +130,6 @@ mod tests {
         }
         let back = Sums::from_bits(&serde_json::from_str(&serde_json::to_string(&sums.to_bits()).unwrap()).unwrap());
         assert_eq!(back, sums);
-        assert!((sums.variance("x").unwrap() - 3.042_222).abs() < 1e-5);
+        assert!((sums.variance("x").unwrap() - 3.102_222).abs() < 1e-5);
     }
 }
