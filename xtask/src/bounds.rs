@@ -112,31 +112,41 @@ impl<'a> Bound<'a> {
     fn check(&self, cells: &[Value], file: &Table) -> Result<Verdict> {
         let name = format!("{} / {} {}", self.row, self.column, self.metric);
         let failed = |why: String| Verdict { holds: false, line: format!("FAILED {name}: {why}") };
-        let Some(cell) = cells.iter().find(|cell| cell["row"] == self.row && cell["column"] == self.column) else {
+        // One cell a seed.
+        let cells: Vec<&Value> =
+            cells.iter().filter(|cell| cell["row"] == self.row && cell["column"] == self.column).collect();
+        if cells.is_empty() {
             return Ok(failed("the table has no such cell".into()));
-        };
-        for key in PROTOCOL_KEYS {
-            if let Some(expected) = file.get(key).and_then(toml::Value::as_str)
-                && cell[key] != expected
-            {
-                let message = format!("{name}: the bound is for {key} {expected:?}, the cell's is {}", cell[key]);
-                return Err(input_error(message));
+        }
+        let mut values = Vec::new();
+        for cell in cells {
+            for key in PROTOCOL_KEYS {
+                if let Some(expected) = file.get(key).and_then(toml::Value::as_str)
+                    && cell[key] != expected
+                {
+                    let message = format!("{name}: the bound is for {key} {expected:?}, the cell's is {}", cell[key]);
+                    return Err(input_error(message));
+                }
+            }
+            match metric_value(cell, self.metric) {
+                Some(value) => values.push(value),
+                None => return Ok(failed(format!("no such number among {}", cell["ours"]))),
             }
         }
-        let Some(value) = metric_value(cell, self.metric) else {
-            return Ok(failed(format!("no such number among {}", cell["ours"])));
-        };
+        let shown = values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(", ");
         let range = match (self.at_least, self.at_most) {
             (Some(low), Some(high)) => format!("{low} to {high}"),
             (Some(low), None) => format!("at least {low}"),
             (None, high) => format!("at most {}", high.unwrap_or(f64::INFINITY)),
         };
         // NaN fails both comparisons, as it must.
-        let holds = self.at_least.is_none_or(|low| value >= low) && self.at_most.is_none_or(|high| value <= high);
+        let holds = values.iter().all(|&value| {
+            self.at_least.is_none_or(|low| value >= low) && self.at_most.is_none_or(|high| value <= high)
+        });
         Ok(if holds {
-            Verdict { holds, line: format!("ok     {name}: {value} ({range})") }
+            Verdict { holds, line: format!("ok     {name}: {shown} ({range})") }
         } else {
-            failed(format!("{value}, expected {range}"))
+            failed(format!("{shown}, expected {range}"))
         })
     }
 }
@@ -177,6 +187,16 @@ mod tests {
         for outside in [r#"{"frd500_test": 9.9}"#, r#"{"frd500_test": 20.1}"#, r#"{"frd500_test": null}"#, "{}"] {
             assert_eq!(num_failed(outside)?, 1, "{outside}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn every_seed_must_hold() -> Result<()> {
+        let mut table = table(r#"{"frd500_test": 15}"#);
+        let mut other = table["cells"][0].clone();
+        other["ours"]["frd500_test"] = 25.into();
+        table["cells"].as_array_mut().context("a list")?.push(other);
+        assert_eq!(compare(&table, &BOUNDS.parse()?)?.num_failed, 1);
         Ok(())
     }
 

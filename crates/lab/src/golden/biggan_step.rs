@@ -186,7 +186,7 @@ impl CrReplay {
         Ok(Self { flips: rest.is_some(), policy: Policy::parse(rest.unwrap_or(augment))? })
     }
 
-    fn draws<'a>(&self, arrays: &mut dyn Iterator<Item = &'a Array>) -> Result<CrDraws> {
+    fn draws(&self, arrays: &mut dyn Iterator<Item = &Array>) -> Result<CrDraws> {
         let flip = match self.flips {
             true => arrays.next().context("the file has no coins")?.values.iter().map(|&coin| coin > 0.0).collect(),
             false => Vec::new(),

@@ -33,7 +33,7 @@ impl<'a> Check<'a> {
         let error = got.iter().zip(&expected.values).map(|(got, expected)| (got - expected).abs());
         // A NaN anywhere makes the error NaN, which is within no tolerance.
         let error = error.fold(0.0_f64, |max, error| if error > max || error.is_nan() { error } else { max });
-        if !(error <= tolerance) {
+        if error.is_nan() || error > tolerance {
             self.failures.push(format!("{name}: error {error:.3e}, tolerance {tolerance:.3e}"));
         }
         Ok(())

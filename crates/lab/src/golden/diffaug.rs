@@ -24,7 +24,7 @@ pub(super) fn check(file: &GoldenFile, check: &mut Check) -> Result<()> {
 }
 
 /// The draws of a policy, taken from arrays that stand in the order in which the reference drew them.
-pub(super) fn policy_draws<'a>(policy: &Policy, arrays: &mut dyn Iterator<Item = &'a Array>) -> Result<Draws> {
+pub(super) fn policy_draws(policy: &Policy, arrays: &mut dyn Iterator<Item = &Array>) -> Result<Draws> {
     let mut next = || arrays.next().context("the file has fewer draws than its policy takes");
     let mut draws = Vec::new();
     for transform in policy.transforms() {
