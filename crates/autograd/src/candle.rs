@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Where no input is tracked by candle, nothing is recorded. Gradients that candle computes this
-//! way cannot be differentiated again: for second order stay with [`grad`](crate::grad).
+//! way cannot be differentiated again: for second order stay with [`grad`].
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 

@@ -85,6 +85,8 @@ fn convolutions() {
     );
     fails(x.conv2d(&w, None, Conv2dConfig { stride: 0, ..config }), &["conv2d", "stride 0"]);
     fails(x.conv_transpose2d(&w, None, config), &["conv_transpose2d", "[4, 3, 3, 3]", "[3, O, KH, KW]"]);
+    fails(x.conv2d_avg_pool2(&w, None, config), &["conv2d_avg_pool2", "[2, 4, 5, 5]", "even"]);
+    fails(x.upsample2_conv2d(&w, Some(&zeros(&[3])), config), &["upsample2_conv2d", "bias", "[3]", "[4]"]);
     let padded = Conv2dConfig { stride: 1, padding: [4, 0] };
     fails(x.conv_transpose2d(&zeros(&[3, 2, 3, 3]), None, padded), &["conv_transpose2d", "padding [4, 0]"]);
 }

@@ -169,6 +169,43 @@ fn bias_and_relus_are_the_separate_steps() -> Result<()> {
     Ok(())
 }
 
+/// Values and gradients of the fused changes of resolution are those of the separate steps.
+#[test]
+fn resampling_is_the_separate_steps() -> Result<()> {
+    for (dtype, channels, image) in [
+        (DType::F64, (2, 3, 2), [4, 6]),
+        (DType::F32, (2, 3, 2), [4, 6]),
+        (DType::F32, (3, 18, 35), [8, 8]),
+        (DType::F32, (1, 5, 7), [14, 22]),
+        (DType::F32, (5, 2, 3), [2, 2]),
+    ] {
+        let (batch, from, to) = channels;
+        let leaf = |shape: &[usize], salt| spread(shape, -1.0, 1.0, salt)?.to_dtype(dtype).map(Var::leaf);
+        let leaves = [leaf(&[batch, from, image[0], image[1]], 1)?, leaf(&[to, from, 3, 3], 2)?, leaf(&[to], 3)?];
+        let ([x, w, b], config) = (&leaves, Conv2dConfig::same(3));
+        for (got, want) in [
+            (x.upsample2_conv2d(w, Some(b), config)?, x.upsample2()?.conv2d(w, Some(b), config)?),
+            (x.conv2d_avg_pool2(w, Some(b), config)?, x.conv2d(w, Some(b), config)?.avg_pool2()?),
+        ] {
+            let cotangent = leaf(want.dims(), 4)?;
+            let inputs: Vec<&Var> = leaves.iter().collect();
+            let mut pairs = vec![(got.clone(), want.clone())];
+            let gradients = grad(&[&got], &[&cotangent], &inputs, GraphMode::Free)?;
+            pairs.extend(gradients.into_iter().zip(grad(&[&want], &[&cotangent], &inputs, GraphMode::Free)?));
+            for (i, (got, want)) in pairs.iter().enumerate() {
+                assert_eq!(got.dims(), want.dims());
+                let wide = |v: &Var| v.to_dtype(DType::F64)?.to_vec::<f64>();
+                let (rms, max) = errors(&wide(got)?, &wide(want)?);
+                assert!(
+                    rms < 3e-6 && max < 2e-5,
+                    "{channels:?} {image:?} {dtype:?} array {i}: rms {rms:.2e} max {max:.2e}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A NaN must show, whatever ReLUs are fused.
 #[test]
 fn a_nan_comes_through() -> Result<()> {

@@ -70,6 +70,11 @@ gradgrad! {
     relu_conv2d: [[2, 2, 3, 4], [2, 2, 3, 3], [2]], -1.0, 1.0, |v| v[0].relu_conv2d(&v[1], Some(&v[2]), config(1, 1, 1));
     relu_conv2d_1x1: [[2, 2, 3, 4], [2, 2, 1, 1]], -1.0, 1.0, |v| v[0].relu_conv2d(&v[1], None, config(1, 0, 0));
     relu_conv2d_relu: [[2, 2, 3, 4], [2, 2, 3, 3], [2]], -1.0, 1.0, |v| v[0].relu_conv2d_relu(&v[1], Some(&v[2]), config(1, 1, 1));
+    upsample2_conv2d: [[2, 2, 2, 3], [2, 2, 3, 3], [2]], -1.0, 1.0,
+        |v| v[0].upsample2_conv2d(&v[1], Some(&v[2]), config(1, 1, 1));
+    conv2d_avg_pool2: [[2, 2, 4, 6], [2, 2, 3, 3], [2]], -1.0, 1.0,
+        |v| v[0].conv2d_avg_pool2(&v[1], Some(&v[2]), config(1, 1, 1));
+    conv2d_avg_pool2_valid: [[1, 2, 4, 7], [2, 2, 3, 2]], -1.0, 1.0, |v| v[0].conv2d_avg_pool2(&v[1], None, config(1, 0, 0));
     conv2d_3x3_valid: [[1, 2, 4, 5], [2, 2, 3, 3]], -1.0, 1.0, |v| v[0].conv2d(&v[1], None, config(1, 0, 0));
     conv2d_1x1: [[2, 3, 2, 3], [2, 3, 1, 1], [2]], -1.0, 1.0, |v| v[0].conv2d(&v[1], Some(&v[2]), config(1, 0, 0));
     conv2d_1x3: [[2, 2, 3, 4], [2, 2, 1, 3], [2]], -1.0, 1.0, |v| v[0].conv2d(&v[1], Some(&v[2]), config(1, 0, 1));

@@ -34,6 +34,8 @@ fn everything() -> Result<Vec<Var>> {
         conv([9, 20, 16, 16], [37, 20, 1, 1], 1, [0, 0])?,
         conv([9, 20, 16, 16], [37, 20, 1, 7], 1, [0, 3])?,
         conv([9, 20, 17, 15], [7, 20, 5, 5], 2, [2, 2])?,
+        through(&[images, &[20, 20, 3, 3]], |v| v[0].upsample2_conv2d(&v[1], None, Conv2dConfig::same(3)))?,
+        through(&[images, &[20, 20, 3, 3]], |v| v[0].conv2d_avg_pool2(&v[1], None, Conv2dConfig::same(3)))?,
         through(&[&[9, 8, 8, 8], &[8, 6, 4, 4]], |v| {
             v[0].conv_transpose2d(&v[1], None, Conv2dConfig { stride: 2, padding: [1, 1] })
         })?,

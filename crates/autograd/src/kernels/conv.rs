@@ -19,7 +19,7 @@ pub(crate) struct Relus {
 
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, relus: Relus) -> Result<Value> {
-    let shape = (s.batch, s.out_channels, s.out_height(), s.out_width());
+    let shape = &s.output()[..];
     match bias {
         Some(b) => dispatch!("conv2d", [x, w, b], T => {
             let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
@@ -35,7 +35,7 @@ pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, 
 pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Value> {
     dispatch!("conv2d_input_grad", [gy, w], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, None);
-        tensor(gx, (s.batch, s.in_channels, s.height, s.width))
+        tensor(gx, &s.input()[..])
     })
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Val
 pub(crate) fn rectified_input_gradient(s: &ConvShape, gy: &Value, w: &Value, x: &Value) -> Result<Value> {
     dispatch!("conv2d_input_grad", [gy, w, x], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, Some(&view::<T>(x)?[..]));
-        tensor(gx, (s.batch, s.in_channels, s.height, s.width))
+        tensor(gx, &s.input()[..])
     })
 }
 

@@ -5,10 +5,11 @@ use std::any::TypeId;
 
 use super::im2col;
 use super::parallel::filled;
+use super::pool;
 use super::storage::Element;
 use super::winograd;
 use crate::kernels::conv::Relus;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{ConvShape, Resample};
 
 /// The slice as f32 if that is what it is.
 fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
@@ -19,13 +20,35 @@ fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
 
 fn is_winograd<T: 'static>(s: &ConvShape) -> bool {
     let fits = s.kernel == [3, 3] && s.stride == 1 && s.padding[0] == s.padding[1] && s.padding[0] <= 2;
-    fits && TypeId::of::<T>() == TypeId::of::<f32>() && winograd::available()
+    let resamples = s.padding == [1, 1] && s.height.is_multiple_of(2) && s.width.is_multiple_of(2);
+    let can = fits && (resamples || s.resample == Resample::Keep);
+    can && TypeId::of::<T>() == TypeId::of::<f32>() && winograd::available()
+}
+
+/// The change of resolution that a kernel cannot do itself, and the convolution without it.
+fn apart<T: Element>(s: &ConvShape) -> (Resample, ConvShape) {
+    if is_winograd::<T>(s) { (Resample::Keep, *s) } else { (s.resample, ConvShape { resample: Resample::Keep, ..*s }) }
+}
+
+/// Nearest-neighbour doubling of the input, times `factor`, up to the convolution's size.
+fn doubled<T: Element>(s: &ConvShape, x: &[T], factor: f64) -> Vec<T> {
+    pool::double(x, (s.batch * s.in_channels, s.height / 2, s.width / 2), T::of(factor))
+}
+
+/// Sums of 2x2 cells of the output, times `factor`.
+fn halved<T: Element>(s: &ConvShape, y: &[T], factor: f64) -> Vec<T> {
+    pool::sum_pool(y, (s.batch * s.out_channels, s.out_height(), s.out_width()), T::of(factor))
 }
 
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(crate) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, relus: Relus) -> Vec<T> {
     assert_eq!((x.len(), w.len()), (s.input_len(), s.filter_len()));
     assert!(bias.is_none_or(|b| b.len() == s.out_channels));
+    match apart::<T>(s) {
+        (Resample::DoubleInput, s) => return convolution(&s, &doubled(&s, x, 1.0), w, bias, relus),
+        (Resample::HalveOutput, s) => return halved(&s, &convolution(&s, x, w, bias, relus), 0.25),
+        (Resample::Keep, _) => {}
+    }
     filled(s.output_len(), |y| match (as_f32(x), as_f32(w)) {
         (Some(x), Some(w)) if is_winograd::<T>(s) => {
             winograd::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast())
@@ -37,7 +60,15 @@ pub(crate) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Opt
 /// `gate` is the input if its ReLU came first.
 pub(crate) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate: Option<&[T]>) -> Vec<T> {
     assert_eq!((gy.len(), w.len()), (s.output_len(), s.filter_len()));
-    assert!(gate.is_none_or(|x| x.len() == s.input_len()));
+    assert!(gate.is_none_or(|x| x.len() == s.input_len() && s.resample == Resample::Keep));
+    match apart::<T>(s) {
+        (Resample::DoubleInput, s) => {
+            let gx = input_gradient(&s, gy, w, None);
+            return pool::sum_pool(&gx, (s.batch * s.in_channels, s.height, s.width), T::one());
+        }
+        (Resample::HalveOutput, s) => return input_gradient(&s, &cotangent_of_cells(&s, gy), w, None),
+        (Resample::Keep, _) => {}
+    }
     filled(s.input_len(), |gx| match (as_f32(gy), as_f32(w)) {
         (Some(gy), Some(w)) if is_winograd::<T>(s) => {
             winograd::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
@@ -49,8 +80,18 @@ pub(crate) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate:
 /// `relu` if the ReLU of `x` was convolved.
 pub(crate) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], relu: bool) -> Vec<T> {
     assert_eq!((x.len(), gy.len()), (s.input_len(), s.output_len()));
+    match apart::<T>(s) {
+        (Resample::DoubleInput, s) => return filter_gradient(&s, &doubled(&s, x, 1.0), gy, relu),
+        (Resample::HalveOutput, s) => return filter_gradient(&s, x, &cotangent_of_cells(&s, gy), relu),
+        (Resample::Keep, _) => {}
+    }
     filled(s.filter_len(), |gw| match (as_f32(x), as_f32(gy)) {
         (Some(x), Some(gy)) if is_winograd::<T>(s) => winograd::filter_gradient(s, x, gy, relu, gw.cast()),
         _ => im2col::filter_gradient(s, x, gy, relu, gw),
     })
+}
+
+/// The cotangent of the output from that of its 2x2 means.
+fn cotangent_of_cells<T: Element>(s: &ConvShape, gy: &[T]) -> Vec<T> {
+    pool::double(gy, (s.batch * s.out_channels, s.out_height() / 2, s.out_width() / 2), T::of(0.25))
 }

@@ -9,11 +9,13 @@ use rayon::prelude::*;
 
 use super::lane_gemm::{LANES, Strides, lane_gemm};
 use super::scratch::{BLOCK, WHOLE, point_stride, with_scratch};
-use super::tiles::{Pair, TileGrid, load_tile_row, load_window_row, store_tile_row};
-use super::{POINTS, floor, transform};
+use super::tiles::{
+    Pair, TileGrid, Tiles, load_half_window_row, load_tile_row, load_window_row, store_cell_row, store_tile_row,
+};
+use super::{POINTS, cell_scale, floor, transform};
 use crate::kernels::conv::Relus;
 use crate::kernels::cpu::parallel::Shared;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{ConvShape, Resample};
 
 /// Groups of 16 tiles that a thread takes through a convolution at once.
 const BLOCK_GROUPS: usize = 6;
@@ -34,6 +36,8 @@ struct Filter<'a> {
 struct Ends<'a> {
     /// Least value of the input: 0 for its ReLU.
     input_floor: f32,
+    /// Times the sums.
+    scale: f32,
     bias: Option<&'a [f32]>,
     /// Least value of the output.
     floor: f32,
@@ -45,7 +49,8 @@ struct Ends<'a> {
 pub(crate) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
     let (k, c) = (shape.out_channels, shape.in_channels);
     let filter = Filter { taps: w, lanes: k, lane_stride: 9 * c, depth: c, depth_stride: 9, flipped: false };
-    let ends = Ends { input_floor: floor(relus.before), bias, floor: floor(relus.after), gate: None };
+    let (input_floor, scale) = (floor(relus.before), cell_scale(shape));
+    let ends = Ends { input_floor, scale, bias, floor: floor(relus.after), gate: None };
     correlate(shape, x, filter, ends, y);
 }
 
@@ -53,7 +58,7 @@ pub(crate) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<
 pub(crate) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
     let (k, c) = (shape.out_channels, shape.in_channels);
     let filter = Filter { taps: w, lanes: c, lane_stride: 9, depth: k, depth_stride: 9 * c, flipped: true };
-    let ends = Ends { input_floor: floor(false), bias: None, floor: floor(false), gate };
+    let ends = Ends { input_floor: floor(false), scale: cell_scale(shape), bias: None, floor: floor(false), gate };
     correlate(&shape.adjoint(), gy, filter, ends, gx);
 }
 
@@ -127,20 +132,30 @@ unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stri
 pub(super) unsafe fn transform_input(
     plane: *const f32,
     floor: f32,
-    pairs: &[Pair; 8],
-    width: usize,
+    Tiles { pairs, width, is_half }: Tiles,
     out: *mut f32,
     stride: usize,
 ) {
     let mut rows = [[_mm512_setzero_ps(); 6]; 6];
     let floor = _mm512_set1_ps(floor);
-    for (r, row) in rows.iter_mut().enumerate() {
-        // SAFETY: as the function promises.
-        let mut window = unsafe { load_window_row(plane, pairs, r, width) };
-        for v in &mut window {
-            *v = _mm512_max_ps(floor, *v); // in this order a NaN stays
+    if is_half {
+        for r in 0..4 {
+            // SAFETY: as the function promises.
+            let window = unsafe { load_half_window_row(plane, pairs, r, width) };
+            let [a, b, c, d] = window.map(|v| _mm512_max_ps(floor, v));
+            let row = transform::input([a, b, b, c, c, d]);
+            rows[(2 * r).saturating_sub(1)] = row;
+            rows[(2 * r).min(5)] = row;
         }
-        *row = transform::input(window);
+    } else {
+        for (r, row) in rows.iter_mut().enumerate() {
+            // SAFETY: as the function promises.
+            let mut window = unsafe { load_window_row(plane, pairs, r, width) };
+            for v in &mut window {
+                *v = _mm512_max_ps(floor, *v); // in this order a NaN stays
+            }
+            *row = transform::input(window);
+        }
     }
     for j in 0..6 {
         let column = transform::input([rows[0][j], rows[1][j], rows[2][j], rows[3][j], rows[4][j], rows[5][j]]);
@@ -151,8 +166,9 @@ pub(super) unsafe fn transform_input(
     }
 }
 
-/// `max(At m A + bias, floor)` of one group in one channel, stored to the plane; zero where the
-/// plane of `gate`, if there is one, is not positive.
+/// `max(scale * At m A + bias, floor)` of one group in one channel, stored to the plane; zero where
+/// the plane of `gate`, if there is one, is not positive. 2x2 cells are summed for a plane at half
+/// resolution.
 ///
 /// # Safety
 /// AVX-512 is there; `m` has a line at every point; `plane` and `gate` are planes of the grid that
@@ -162,11 +178,10 @@ pub(super) unsafe fn transform_input(
 unsafe fn transform_output(
     m: *const f32,
     stride: usize,
-    (bias, floor): (f32, f32),
+    (scale, bias, floor): (f32, f32, f32),
     gate: Option<*const f32>,
     plane: *mut f32,
-    pairs: &[Pair; 8],
-    width: usize,
+    Tiles { pairs, width, is_half }: Tiles,
 ) {
     let mut columns = [[_mm512_setzero_ps(); 4]; 6];
     for (j, column) in columns.iter_mut().enumerate() {
@@ -177,12 +192,29 @@ unsafe fn transform_output(
         }
         *column = transform::output(points);
     }
-    let (bias, floor) = (_mm512_set1_ps(bias), _mm512_set1_ps(floor));
-    for r in 0..4 {
-        let c = &columns;
-        let mut row = transform::output([c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]]);
+    let c = &columns;
+    let mut rows = [[_mm512_setzero_ps(); 4]; 4];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = transform::output([c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]]);
+    }
+    let [scale, bias, floor] = [scale, bias, floor].map(|v| _mm512_set1_ps(v));
+    if is_half {
+        for r in 0..2 {
+            let (top, bottom) = (rows[2 * r], rows[2 * r + 1]);
+            let mut cells = [_mm512_setzero_ps(); 2];
+            for (i, cell) in cells.iter_mut().enumerate() {
+                let above = _mm512_add_ps(top[2 * i], top[2 * i + 1]);
+                let below = _mm512_add_ps(bottom[2 * i], bottom[2 * i + 1]);
+                *cell = _mm512_max_ps(floor, _mm512_fmadd_ps(_mm512_add_ps(above, below), scale, bias));
+            }
+            // SAFETY: as the function promises.
+            unsafe { store_cell_row(plane, pairs, r, width, cells) };
+        }
+        return;
+    }
+    for (r, mut row) in rows.into_iter().enumerate() {
         for v in &mut row {
-            *v = _mm512_max_ps(floor, _mm512_add_ps(*v, bias));
+            *v = _mm512_max_ps(floor, _mm512_fmadd_ps(*v, scale, bias));
         }
         if let Some(gate) = gate {
             // SAFETY: as the function promises.
@@ -211,6 +243,7 @@ unsafe fn correlate_block(
     y: *mut f32,
 ) {
     let (depth, count) = (shape.in_channels, groups.len());
+    let ([_, _, height, width], [_, _, out_height, out_width]) = (shape.input(), shape.output());
     let rows = shape.out_channels.next_multiple_of(8);
     let v_stride = point_stride(count * depth * LANES);
     let m_stride = point_stride(count * rows * LANES);
@@ -221,9 +254,9 @@ unsafe fn correlate_block(
             for c in 0..depth {
                 // SAFETY: as the function promises.
                 unsafe {
-                    let plane = x.as_ptr().add(c * shape.height * shape.width);
-                    let to = v.add((g * depth + c) * LANES);
-                    transform_input(plane, ends.input_floor, pairs, shape.width, to, v_stride);
+                    let plane = x.as_ptr().add(c * height * width);
+                    let tiles = Tiles { pairs, width, is_half: shape.resample == Resample::DoubleInput };
+                    transform_input(plane, ends.input_floor, tiles, v.add((g * depth + c) * LANES), v_stride);
                 }
             }
         }
@@ -235,7 +268,7 @@ unsafe fn correlate_block(
                 lane_gemm((rows, count, depth), u, v, m, strides, false);
             }
         }
-        let area = shape.out_height() * shape.out_width();
+        let area = out_height * out_width;
         for (g, pairs) in pairs.iter().enumerate() {
             for k in 0..shape.out_channels {
                 // SAFETY: as the function promises.
@@ -243,7 +276,8 @@ unsafe fn correlate_block(
                     let m = m.add((g * rows + k) * LANES);
                     let bias = ends.bias.map_or(0.0, |b| b[k]);
                     let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
-                    transform_output(m, m_stride, (bias, ends.floor), gate, y.add(k * area), pairs, shape.out_width());
+                    let tiles = Tiles { pairs, width: out_width, is_half: shape.resample == Resample::HalveOutput };
+                    transform_output(m, m_stride, (ends.scale, bias, ends.floor), gate, y.add(k * area), tiles);
                 }
             }
         }

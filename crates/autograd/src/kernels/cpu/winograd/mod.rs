@@ -17,6 +17,7 @@ pub(super) use correlate::{convolution, input_gradient};
 pub(super) use weight::filter_gradient;
 
 use super::machine::{Width, width};
+use crate::ops::conv::{ConvShape, Resample};
 
 const POINTS: usize = transform::POINTS;
 
@@ -27,4 +28,10 @@ pub(super) fn available() -> bool {
 /// The least value that passes: 0 for a ReLU.
 fn floor(relu: bool) -> f32 {
     if relu { 0.0 } else { f32::NEG_INFINITY }
+}
+
+/// What a sum over a 2x2 cell, or a cotangent spread over one, is multiplied by; `shape` is the
+/// forward convolution's, whose halving takes means and whose doubling repeats.
+fn cell_scale(shape: &ConvShape) -> f32 {
+    if shape.resample == Resample::HalveOutput { 0.25 } else { 1.0 }
 }

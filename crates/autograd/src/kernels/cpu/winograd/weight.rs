@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use super::correlate::transform_input;
 use super::lane_gemm::{LANES, Strides, lane_gemm};
 use super::scratch::{Line, WHOLE, point_stride, with_scratch};
-use super::tiles::{Pair, TileGrid, load_tile_row, transpose};
-use super::{POINTS, floor, transform};
+use super::tiles::{Pair, TileGrid, Tiles, load_cell_row, load_tile_row, transpose};
+use super::{POINTS, cell_scale, floor, transform};
 use crate::kernels::cpu::parallel::Shared;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{ConvShape, Resample};
 
 /// Groups of tiles that are added up in one round of products.
 const ROUND_GROUPS: usize = 12;
@@ -72,11 +72,21 @@ pub(crate) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bo
 /// As [`transform_input`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_cotangent(plane: *const f32, pairs: &[Pair; 8], width: usize, out: *mut f32, stride: usize) {
+unsafe fn transform_cotangent(plane: *const f32, Tiles { pairs, width, is_half }: Tiles, out: *mut f32, stride: usize) {
     let mut rows = [[_mm512_setzero_ps(); 6]; 4];
-    for (r, row) in rows.iter_mut().enumerate() {
-        // SAFETY: as the function promises.
-        *row = transform::output_adjoint(unsafe { load_tile_row(plane, pairs, r, width) });
+    if is_half {
+        for r in 0..2 {
+            // SAFETY: as the function promises.
+            let [a, b] = unsafe { load_cell_row(plane, pairs, r, width) };
+            let row = transform::output_adjoint([a, a, b, b]);
+            rows[2 * r] = row;
+            rows[2 * r + 1] = row;
+        }
+    } else {
+        for (r, row) in rows.iter_mut().enumerate() {
+            // SAFETY: as the function promises.
+            *row = transform::output_adjoint(unsafe { load_tile_row(plane, pairs, r, width) });
+        }
     }
     for j in 0..6 {
         let column = transform::output_adjoint([rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
@@ -103,21 +113,22 @@ unsafe fn transposed<const INPUT: bool>(
     const POINT: usize = LANES * LANES;
     let mut buffer = [Line([0.0; LANES]); POINTS * LANES];
     let buffer: *mut f32 = buffer.as_mut_ptr().cast();
-    let (channels, area, width) = match INPUT {
-        true => (shape.in_channels, shape.height * shape.width, shape.width),
-        false => (shape.out_channels, shape.out_height() * shape.out_width(), shape.out_width()),
+    let ([_, channels, height, width], half) = match INPUT {
+        true => (shape.input(), Resample::DoubleInput),
+        false => (shape.output(), Resample::HalveOutput),
     };
+    let (area, is_half) = (height * width, shape.resample == half);
     let first = block * LANES;
     for (g, pairs) in pairs.iter().enumerate() {
         for lane in 0..LANES.min(channels - first) {
             // SAFETY: as the function promises.
             unsafe {
                 let plane = image.add((first + lane) * area);
-                let to = buffer.add(lane * LANES);
+                let (to, tiles) = (buffer.add(lane * LANES), Tiles { pairs, width, is_half });
                 if INPUT {
-                    transform_input(plane, floor, pairs, width, to, POINT);
+                    transform_input(plane, floor, tiles, to, POINT);
                 } else {
-                    transform_cotangent(plane, pairs, width, to, POINT);
+                    transform_cotangent(plane, tiles, to, POINT);
                 }
             }
         }
@@ -128,7 +139,7 @@ unsafe fn transposed<const INPUT: bool>(
     }
 }
 
-/// `Gt u G` for 16 input channels and all output channels.
+/// `cell_scale * Gt u G` for 16 input channels and all output channels.
 ///
 /// # Safety
 /// AVX-512 is there; `u` holds `rows` by 16 lanes at every point; `gw` has the sizes of `shape`, and
@@ -137,6 +148,7 @@ unsafe fn transposed<const INPUT: bool>(
 unsafe fn inverse_filter(shape: &ConvShape, block: usize, rows: usize, u: *const f32, stride: usize, gw: *mut f32) {
     let first = block * LANES;
     let lanes = LANES.min(shape.in_channels - first);
+    let scale = cell_scale(shape);
     for k in 0..shape.out_channels {
         let mut half = [[_mm512_setzero_ps(); 3]; 6];
         for (j, column) in half.iter_mut().enumerate() {
@@ -162,7 +174,7 @@ unsafe fn inverse_filter(shape: &ConvShape, block: usize, rows: usize, u: *const
             let at = unsafe { gw.add((k * shape.in_channels + first + lane) * 9) };
             for (i, tap) in taps.iter().enumerate() {
                 // SAFETY: as the function promises.
-                unsafe { *at.add(i) = tap.0[lane] };
+                unsafe { *at.add(i) = scale * tap.0[lane] };
             }
         }
     }
