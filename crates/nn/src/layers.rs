@@ -167,6 +167,22 @@ impl Conv2d {
     pub fn forward_between_relus(&self, x: &Var, mode: Mode) -> Result<Var> {
         x.relu_conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
     }
+
+    /// [`Conv2d::forward`] of the nearest-neighbour doubled input, which is never stored.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_upsampled(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.upsample2_conv2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
+
+    /// The means of 2x2 cells of [`Conv2d::forward`], which is never stored.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_pooled(&self, x: &Var, mode: Mode) -> Result<Var> {
+        x.conv2d_avg_pool2(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+    }
 }
 
 /// A transposed ("fractionally strided") 2-D convolution with bias: the adjoint of a [`Conv2d`] from its outputs to its

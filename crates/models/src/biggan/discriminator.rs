@@ -43,10 +43,10 @@ impl Block {
             true => self.conv1.forward_relu(x, mode)?,
             false => self.conv1.forward_between_relus(x, mode)?,
         };
-        h = self.conv2.forward(&h, mode)?;
-        if self.halves {
-            h = h.avg_pool2()?;
-        }
+        h = match self.halves {
+            true => self.conv2.forward_pooled(&h, mode)?,
+            false => self.conv2.forward(&h, mode)?,
+        };
         h.add(&self.shortcut(x, mode)?)
     }
 

@@ -67,8 +67,8 @@ impl Block {
 
     fn forward(&self, x: &Var, condition: Condition<'_>, mode: Mode) -> Result<Var> {
         // One variable, so that each value dies as soon as the tape does not hold it.
-        let mut h = self.bn1.forward_relu(x, condition, mode)?.upsample2()?;
-        h = self.conv1.forward(&h, mode)?;
+        let mut h = self.bn1.forward_relu(x, condition, mode)?;
+        h = self.conv1.forward_upsampled(&h, mode)?;
         h = self.bn2.forward_relu(&h, condition, mode)?;
         h = self.conv2.forward(&h, mode)?;
         // The published order is doubling, then convolution: at 1x1 the two commute, and this one costs a quarter.
