@@ -1,4 +1,4 @@
-//! Builds `configs/` and `experiments/` into the binary, and the commit into its version.
+//! Builds into the binary: `configs/` and `experiments/`, the doc comments of all config fields, the commit.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ fn main() {
     let mut text = String::from("&[\n");
     for folder in ["configs", "experiments"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
-        for file in toml_files(&root.join(folder)) {
+        for file in files(&root.join(folder), "toml") {
             let name = file.strip_prefix(&root).expect("it lies below the root").display().to_string();
             text.push_str(&format!("    ({:?}, include_str!({:?})),\n", name.replace('\\', "/"), file));
         }
@@ -18,22 +18,55 @@ fn main() {
     text.push(']');
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("files.rs");
     fs::write(out, text).expect("OUT_DIR is writable");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("docs.rs");
+    fs::write(out, field_docs(&root)).expect("OUT_DIR is writable");
     println!("cargo::rustc-env=FRUGAN_COMMIT={}", commit(&root));
 }
 
-fn toml_files(folder: &Path) -> Vec<PathBuf> {
+/// `(struct, field, doc)` of every public field of a config struct, as a Rust expression.
+fn field_docs(root: &Path) -> String {
+    let mut text = String::from("&[\n");
+    for name in ["train", "models", "augment", "losses", "data", "metrics", "nn"] {
+        let source = root.join("crates").join(name).join("src");
+        println!("cargo::rerun-if-changed={}", source.display());
+        for file in files(&source, "rs") {
+            let code = fs::read_to_string(&file).expect("a source file can be read");
+            let (mut of, mut doc) = (None, String::new());
+            for line in code.lines().map(str::trim) {
+                if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {")) {
+                    of = (name.ends_with("Config") || matches!(name, "On" | "Ema")).then_some(name);
+                } else if let Some(rest) = line.strip_prefix("/// ") {
+                    doc.push_str(rest);
+                    doc.push(' ');
+                    continue;
+                } else if let (Some(of), Some(rest)) = (of, line.strip_prefix("pub ")) {
+                    let field = rest.split(':').next().unwrap_or_default();
+                    text.push_str(&format!("    ({of:?}, {field:?}, {:?}),\n", doc.trim()));
+                } else if line.starts_with("#[") {
+                    continue;
+                } else if line == "}" {
+                    of = None;
+                }
+                doc.clear();
+            }
+        }
+    }
+    text + "]"
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("cannot read {}: {e}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("a directory entry can be read").path()).collect();
     paths.sort();
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            files.extend(toml_files(&path));
-        } else if path.extension().is_some_and(|e| e == "toml") {
-            files.push(path);
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
         }
     }
-    files
+    found
 }
 
 /// The commit's short hash, or `unknown` outside a git checkout.

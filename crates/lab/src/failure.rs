@@ -24,7 +24,7 @@ pub(crate) trait InputContext<T> {
     /// The error's whole chain as one sentence of the user's, after `place: `.
     fn input(self, place: impl fmt::Display) -> anyhow::Result<T>;
     /// The error's whole chain as one sentence of the user's.
-    fn as_input(self) -> anyhow::Result<T>;
+    fn or_input(self) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> InputContext<T> for Result<T, E> {
@@ -32,7 +32,7 @@ impl<T, E: Into<anyhow::Error>> InputContext<T> for Result<T, E> {
         self.map_err(|e| input(format!("{place}: {}", sentence(&e.into()))))
     }
 
-    fn as_input(self) -> anyhow::Result<T> {
+    fn or_input(self) -> anyhow::Result<T> {
         self.map_err(|e| input(sentence(&e.into())))
     }
 }

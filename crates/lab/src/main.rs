@@ -1,4 +1,45 @@
 //! The `frugan` command.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
+
+mod cli;
 mod config;
 mod failure;
-fn main() {}
+mod progress;
+mod report;
+mod runs;
+mod signals;
+mod sources;
+mod table;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Verb};
+
+/// A step's arrays have the same sizes as the last one's: blocks are kept and given out again.
+#[global_allocator]
+static ALLOCATOR: frugan_autograd::Allocator = frugan_autograd::Allocator::new();
+
+/// Exit codes: 0 done, 2 the user's input, 1 ours; 128 + the signal where one stopped a run at its checkpoint.
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let Some(sentence) = cli::usage_error(&error) else { error.exit() };
+            eprintln!("error: {sentence} (see frugan --help)");
+            return ExitCode::from(2);
+        }
+    };
+    let result = match cli.verb {
+        Verb::Train(args) => verbs::train::run(&args),
+        Verb::Reproduce(args) => verbs::reproduce::run(&args),
+        Verb::Eval(args) => verbs::eval::run(&args),
+        Verb::Generate(args) => verbs::generate::run(&args),
+        Verb::Config(args) => verbs::config::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {}", failure::sentence(&error));
+        ExitCode::from(if failure::is_input(&error) { 2 } else { 1 })
+    })
+}

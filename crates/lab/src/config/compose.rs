@@ -94,7 +94,7 @@ impl<'a> Composer<'a> {
         let defaults = defaults_of::<T>(&stack)?;
         for layer in &stack {
             for (key, value) in layer.leaves() {
-                check_key(&defaults, layer, &key)?;
+                check_key::<T>(&defaults, layer, &key, &value)?;
                 if value.to_f64().is_some_and(|v| !v.is_finite()) {
                     let what = show(&value);
                     return Err(input(format!("`{key} = {what}` ({}): not a finite number", layer.source(&key))));
@@ -142,7 +142,7 @@ fn nested(key: &str, value: Value) -> Dict {
 }
 
 /// An error unless `key` is one of the config's.
-fn check_key(defaults: &Dict, layer: &Layer, key: &str) -> Result<()> {
+fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, value: &Value) -> Result<()> {
     let mut at = defaults;
     let parts: Vec<&str> = key.split('.').collect();
     for (i, part) in parts.iter().enumerate() {
@@ -157,10 +157,17 @@ fn check_key(defaults: &Dict, layer: &Layer, key: &str) -> Result<()> {
                 return Err(input(format!("`{key}` ({}): {rule}", layer.source(key))));
             }
             None => {
+                // An optional value that is absent by default is not among the defaults: the config itself knows.
+                let siblings = match alone::<T>(defaults, layer, key, value) {
+                    Err(Kind::UnknownField(_, fields)) => {
+                        fields.iter().map(|f| join(&parts[..i], f)).collect::<Vec<_>>()
+                    }
+                    _ => return Ok(()),
+                };
                 let mut known = Vec::new();
                 collect_leaves("", defaults, &mut known);
-                let siblings: Vec<String> = at.keys().map(|k| join(&parts[..i], k)).collect();
-                let all: Vec<&str> = known.iter().map(|(k, _)| k.as_str()).collect();
+                let all: Vec<&str> =
+                    known.iter().map(|(k, _)| k.as_str()).chain(siblings.iter().map(String::as_str)).collect();
                 let near = match super::suggest::nearest(key, &all) {
                     Some(name) => format!("; did you mean `{name}`?"),
                     None => did_you_mean(&parts[..=i].join("."), siblings.iter().map(String::as_str)),
@@ -181,15 +188,20 @@ fn culprit<T: DeserializeOwned>(defaults: &Dict, stack: &[Layer], error: figment
     for layer in stack.iter().rev() {
         for (key, value) in layer.leaves() {
             let shown = show(&value);
-            let alone = Layer { dict: nested(&key, value), ..layer.clone() };
-            let figment = Figment::from(Serialized::defaults(defaults)).merge(alone);
-            if let Err(e) = figment.extract::<T>() {
-                return input(format!("`{key} = {shown}` ({}): {}", layer.source(&key), reason(&e.kind)));
+            if let Err(kind) = alone::<T>(defaults, layer, &key, &value) {
+                return input(format!("`{key} = {shown}` ({}): {}", layer.source(&key), reason(&kind)));
             }
         }
     }
     let place = error.path.join(".");
     Err::<(), _>(anyhow::anyhow!("{}", reason(&error.kind))).input(place).expect_err("it is an error")
+}
+
+/// Whether one value on top of the defaults makes a config.
+fn alone<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, value: &Value) -> Result<(), Kind> {
+    let only = Layer { dict: nested(key, value.clone()), ..layer.clone() };
+    let figment = Figment::from(Serialized::defaults(defaults)).merge(only);
+    figment.extract::<T>().map(drop).map_err(|error| error.kind)
 }
 
 /// What a config value should have been.
@@ -286,6 +298,7 @@ mod tests {
     #[serde(default, deny_unknown_fields)]
     struct Augment {
         policy: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
         ratio: Option<f64>,
     }
 

@@ -7,6 +7,7 @@
 mod compose;
 mod layer;
 mod library;
+mod reference;
 mod render;
 mod suggest;
 mod sweep;
@@ -14,6 +15,7 @@ mod sweep;
 pub(crate) use compose::{Composer, Resolved, leaves_of, show};
 pub(crate) use layer::{Argument, Layer, toml_error};
 pub(crate) use library::{GROUPS, Library};
+pub(crate) use reference::reference;
 pub(crate) use render::annotated;
 pub(crate) use suggest::did_you_mean;
 pub(crate) use sweep::product;

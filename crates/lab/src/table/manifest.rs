@@ -34,17 +34,9 @@ pub(crate) struct MetricSpec {
     /// `is`, `fid`: the key in `paper`, and the family of our metric's name (`fid10k_test`).
     pub(crate) name: String,
     pub(crate) label: String,
-    pub(crate) better: Better,
-    /// Whether the snapshot to report is the best one in this metric.
+    /// Whether the snapshot to report is the one with the lowest value of this metric.
     #[serde(default)]
     pub(crate) select: bool,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Better {
-    Higher,
-    Lower,
 }
 
 /// Config changes: group files to pick, and values over them.
@@ -61,7 +53,6 @@ pub(crate) struct Change {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) label: String,
     /// The paper's numbers: column, then metric.
     #[serde(default)]
     pub(crate) paper: BTreeMap<String, BTreeMap<String, f64>>,
@@ -138,11 +129,6 @@ impl Manifest {
             let near = did_you_mean(name, self.scales.keys().map(String::as_str));
             input(format!("--scale {name}: the table `{}` has no such scale{near}", self.name))
         })
-    }
-
-    /// The metric that selects the snapshot to report.
-    pub(crate) fn selecting_metric(&self) -> &MetricSpec {
-        self.metrics.iter().find(|m| m.select).expect("checked when read")
     }
 
     /// Lays base, scale, column and row over each other.
@@ -236,9 +222,8 @@ mod tests {
     #[test]
     fn filters_take_names_with_commas_and_lists() {
         let all = vec!["color,translation,cutout", "translation,cutout", "translation"];
-        let pick = |wanted: &[&str]| {
-            named("column", &wanted.iter().map(|s| s.to_string()).collect::<Vec<_>>(), all.clone())
-        };
+        let pick =
+            |wanted: &[&str]| named("column", &wanted.iter().map(|s| s.to_string()).collect::<Vec<_>>(), all.clone());
         assert_eq!(pick(&["translation,cutout"]).unwrap(), ["translation,cutout"]);
         assert_eq!(pick(&["translation-cutout", "translation"]).unwrap(), ["translation,cutout", "translation"]);
         assert!(pick(&["colour"]).is_err());

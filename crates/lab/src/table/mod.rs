@@ -3,5 +3,5 @@
 mod manifest;
 mod plan;
 
-pub(crate) use manifest::{Better, Manifest, MetricSpec, Scale};
-pub(crate) use plan::{Choice, PlannedRun, TablePlan, deviations, plan, slug};
+pub(crate) use manifest::{Manifest, MetricSpec, Scale};
+pub(crate) use plan::{Choice, TablePlan, deviations, plan, slug};

@@ -68,7 +68,7 @@ pub(crate) fn plan(manifest: &Manifest, library: &Library, choice: &Choice<'_>) 
                     composer.argument(argument)?;
                 }
                 let resolved: Resolved<Config> = composer.resolve()?;
-                resolved.config.check().as_input()?;
+                resolved.config.check().or_input()?;
                 if plan.runs.is_empty() && manifest.scales.contains_key("paper") {
                     let mut published = Composer::new(library);
                     manifest.compose(&mut published, "paper", row, column)?;
@@ -103,7 +103,10 @@ fn name_shared_runs(plan: &mut TablePlan) {
 /// An override of what the rows and columns set would make all cells the same experiment.
 fn refuse_table_key(manifest: &Manifest, argument: &Argument) -> Result<()> {
     let fixed = |what: &str| {
-        Err(input(format!("{}: {what}; use --rows and --columns, or `frugan train` for a run of your own", argument.name())))
+        Err(input(format!(
+            "{}: {what}; use --rows and --columns, or `frugan train` for a run of your own",
+            argument.name()
+        )))
     };
     match argument.key.as_str() {
         "seed" => Err(input(format!("{}: the table's seeds are given by --seeds", argument.name()))),

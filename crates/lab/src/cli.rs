@@ -1,0 +1,66 @@
+//! The command line: one verb a file in [`crate::verbs`].
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::verbs::{config, eval, generate, reproduce, train};
+
+/// Trains GANs from little data and reproduces the tables of DiffAugment and ADA.
+#[derive(Debug, Parser)]
+#[command(name = "frugan", version = VERSION, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FRUGAN_COMMIT"), ")");
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Train one model, or with -m one for each combination of the overrides' values
+    Train(train::Args),
+    /// Run a table of a paper and set ours against the paper's numbers
+    Reproduce(reproduce::Args),
+    /// Measure a snapshot or a folder of images against a data set or another folder
+    Eval(eval::Args),
+    /// Draw samples of a snapshot, a row a class
+    Generate(generate::Args),
+    /// List the config groups, or show what a command line resolves to
+    Config(config::Args),
+}
+
+/// clap's message about a bad command line as one sentence; `None` for help and version, which are no errors.
+pub(crate) fn usage_error(error: &clap::Error) -> Option<String> {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return None;
+    }
+    let text = error.render().to_string();
+    let parts =
+        text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
+    let sentence = parts.collect::<Vec<_>>().join("; ");
+    Some(sentence.strip_prefix("error: ").unwrap_or(&sentence).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bad_command_line_is_one_sentence() {
+        let error = Cli::try_parse_from(["frugan", "train", "--stepz"]).expect_err("no such option");
+        let sentence = usage_error(&error).expect("an error");
+        assert!(sentence.starts_with("unexpected argument '--stepz' found"), "{sentence}");
+        assert!(!sentence.contains('\n'));
+    }
+}

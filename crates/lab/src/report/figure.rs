@@ -1,0 +1,149 @@
+//! The report as a figure: above the paper's numbers, below our metric over the runs' length.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::Report;
+use super::markdown::number;
+
+/// Colours that people with any colour vision tell apart (Okabe and Ito).
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 0, 0),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 114, 178),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+];
+const PANEL: (u32, u32) = (400, 300);
+const FONT: &str = "sans-serif";
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// The figure's SVG text.
+pub(crate) fn svg(report: &Report) -> Result<String> {
+    let columns = unique(report.cells.iter().map(|c| c.column.as_str()));
+    let rows = unique(report.cells.iter().map(|c| c.row.as_str()));
+    let mut text = String::new();
+    let size = (PANEL.0 * columns.len().max(2) as u32, 2 * PANEL.1 + 70);
+    draw(&mut text, size, report, &columns, &rows).map_err(|e| anyhow!("the figure cannot be drawn: {e}"))?;
+    Ok(text)
+}
+
+fn draw(text: &mut String, size: (u32, u32), report: &Report, columns: &[&str], rows: &[&str]) -> Result<()> {
+    let root = SVGBackend::with_string(text, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (head, body) = root.split_vertically(62);
+    let title = format!("{}: {} (scale {})", report.table, report.title, report.scale);
+    head.draw(&Text::new(title, (14, 10), (FONT, 20)))?;
+    draw_legend(&head, rows)?;
+    let (upper, lower) = body.split_vertically(PANEL.1);
+    let metric = report.ours_for(report.selecting()).map(str::to_string);
+    for (i, area) in upper.split_evenly((1, columns.len())).iter().enumerate() {
+        draw_paper(area, report, columns[i], rows)?;
+    }
+    for (i, area) in lower.split_evenly((1, columns.len())).iter().enumerate() {
+        if let Some(metric) = &metric {
+            draw_ours(area, report, columns[i], rows, metric)?;
+        }
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn draw_legend(area: &Area<'_>, rows: &[&str]) -> Result<()> {
+    let mut x = 14;
+    for (i, row) in rows.iter().enumerate() {
+        area.draw(&Rectangle::new([(x, 42), (x + 14, 54)], colour(i).filled()))?;
+        area.draw(&Text::new(row.to_string(), (x + 20, 41), (FONT, 15)))?;
+        x += 40 + 9 * row.len() as i32;
+    }
+    Ok(())
+}
+
+/// The paper's numbers of one column, a bar from the axis for each row, in a logarithmic scale.
+fn draw_paper(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> Result<()> {
+    let spec = report.selecting();
+    let all: Vec<f64> = report.cells.iter().filter_map(|c| c.paper.get(&spec.name).copied()).collect();
+    let range = log_range(&all);
+    let caption = format!("paper's {}, T = {column}", spec.label);
+    let mut chart = ChartBuilder::on(area)
+        .caption(caption, (FONT, 15))
+        .margin(10)
+        .x_label_area_size(16)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..rows.len() as f64, range.clone().log_scale())?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .max_light_lines(1)
+        .y_label_formatter(&|v| number(*v))
+        .y_labels(6)
+        .draw()?;
+    for (i, row) in rows.iter().enumerate() {
+        let cell = report.cells.iter().find(|c| c.row == *row && c.column == column);
+        let Some(value) = cell.and_then(|c| c.paper.get(&spec.name)).copied() else { continue };
+        let x = i as f64;
+        chart.draw_series([Rectangle::new([(x + 0.2, range.start), (x + 0.8, value)], colour(i).filled())])?;
+        chart.draw_series([Text::new(number(value), (x + 0.25, value * 1.16), (FONT, 13))])?;
+    }
+    Ok(())
+}
+
+/// Our metric of one column over the G steps, a line for each row and seed.
+fn draw_ours(area: &Area<'_>, report: &Report, column: &str, rows: &[&str], metric: &str) -> Result<()> {
+    let value = |values: &BTreeMap<String, Option<f64>>| values.get(metric).copied().flatten();
+    let all: Vec<f64> = report.curves.iter().flat_map(|c| c.points.iter().filter_map(|(_, v)| value(v))).collect();
+    let last = report.curves.iter().flat_map(|c| c.points.iter().map(|(step, _)| *step)).max().unwrap_or(1);
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("ours: {metric}, T = {column}"), (FONT, 15))
+        .margin(10)
+        .x_label_area_size(34)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..last.max(1) as f64 * 1.02, log_range(&all).log_scale())?;
+    let step = |v: &f64| format!("{v:.0}");
+    chart
+        .configure_mesh()
+        .x_desc("G steps")
+        .max_light_lines(1)
+        .y_label_formatter(&|v| number(*v))
+        .x_label_formatter(&step)
+        .y_labels(6)
+        .x_labels(6)
+        .draw()?;
+    for (i, row) in rows.iter().enumerate() {
+        for curve in report.curves.iter().filter(|c| c.row == *row && c.column == column) {
+            let points: Vec<(f64, f64)> =
+                curve.points.iter().filter_map(|(s, v)| Some((*s as f64, value(v)?))).collect();
+            chart.draw_series(LineSeries::new(points.clone(), colour(i).stroke_width(2)))?;
+            chart.draw_series(points.into_iter().map(|p| Circle::new(p, 3, colour(i).filled())))?;
+        }
+    }
+    Ok(())
+}
+
+fn colour(i: usize) -> RGBColor {
+    COLOURS[i % COLOURS.len()]
+}
+
+/// A range around positive values that leaves room for labels; zeros and absences do not count.
+fn log_range(values: &[f64]) -> Range<f64> {
+    let positive = values.iter().copied().filter(|v| *v > 0.0 && v.is_finite());
+    let (low, high) = positive.fold((f64::INFINITY, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
+    if low > high { 0.1..10.0 } else { low * 0.7..high * 1.5 }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut all = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}

@@ -1,0 +1,76 @@
+//! What a run draws on: the data set and the feature network, and what stands in where they are not there.
+
+use anyhow::Result;
+use frugan_data::{DataName, locate};
+use frugan_metrics::{GeneratorMode, Network, Reference};
+use frugan_train::{Config, Plan};
+
+use crate::config::{Layer, Resolved};
+
+/// Which stand-ins a command allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed {
+    /// The embedded set for a data set that was not found.
+    pub(crate) data: bool,
+    /// The random-feature network where Inception's weights are nowhere.
+    pub(crate) network: bool,
+}
+
+/// The values to set because data or weights are missing; each layer's name is the sentence that says so. What the
+/// user asked for by an argument is never replaced.
+pub(crate) fn stand_ins(resolved: &Resolved<Config>, allowed: Allowed) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    let asked = |key: &str| resolved.provenance.get(key).is_some_and(|p| p.source.starts_with("argument"));
+    let data = &resolved.config.data;
+    let is_cifar = matches!(data.name, DataName::Cifar10 | DataName::Cifar100);
+    if allowed.data && is_cifar && data.root.is_none() && !asked("data.name") && !locate::is_available(data) {
+        let sentence = format!(
+            "{} was not found, so this runs on the embedded synthetic set; `cargo xtask assets {}` brings the real data",
+            data.name, data.name
+        );
+        layers.push(Layer::single(sentence, "data.name", &toml::Value::String("synthetic".into()))?);
+    }
+    let eval = &resolved.config.eval;
+    let inception = eval.network == Network::Inception && eval.weights.is_none() && !asked("eval.network");
+    if allowed.network
+        && inception
+        && let Err(error) = frugan_metrics::locate::weights(None, eval.download)
+    {
+        let sentence = format!(
+            "Inception's weights were not found ({error}), so the random-feature network measures (frd, no FID); `cargo \
+             xtask assets inception` brings them"
+        );
+        layers.push(Layer::single(sentence, "eval.network", &toml::Value::String("random".into()))?);
+    }
+    Ok(layers)
+}
+
+/// `inception` or `random`.
+pub(crate) fn network_name(config: &Config) -> &'static str {
+    match config.eval.network {
+        Network::Inception => "inception",
+        Network::Random => "random",
+    }
+}
+
+/// What a number of this run means, in words.
+pub(crate) fn protocol(plan: &Plan) -> String {
+    let eval = &plan.config().eval;
+    let statistics = match eval.generator_mode {
+        GeneratorMode::Batch => "batch statistics",
+        GeneratorMode::Running => "running statistics",
+    };
+    let splits = plan.splits();
+    let reference = match eval.reference {
+        Reference::Test => &splits.test,
+        Reference::Train => &splits.train,
+    };
+    format!(
+        "{} fakes of the averaged generator with {statistics} against the {} images of the {} split, every {} G steps; \
+         the snapshot with the best Fréchet distance counts",
+        eval.num_fakes,
+        reference.len(),
+        eval.reference.name(),
+        eval.every_steps,
+    )
+}

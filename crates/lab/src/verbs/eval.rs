@@ -1,0 +1,268 @@
+//! `frugan eval`: the metrics of a snapshot or of a folder of images, against a data set or another folder.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use frugan_autograd::Device;
+use frugan_data::{DataConfig, DataName, Dataset, Labels, Splits};
+use frugan_metrics::{EvalConfig, Evaluator, FeatureCache, Features, Floor, GeneratorMode, Images, Reference, Scores};
+use frugan_nn::Mode;
+use frugan_train::{Config, Snapshot, fakes};
+use serde_json::json;
+
+use super::arguments;
+use crate::config::{Argument, Composer, Layer, Library, Resolved};
+use crate::failure::{InputContext, input};
+use crate::report::Grid;
+use crate::runs::lift;
+use crate::sources::{Allowed, network_name, stand_ins};
+
+/// Under the metrics stands the floor: what two disjoint halves of the reference images have against each other.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A snapshot (.safetensors) or a folder of images; a second folder is the reference, else `data=cifar10` names
+    /// it (a snapshot knows its own); then overrides of eval.*, data.* and device
+    #[arg(value_name = "SNAPSHOT|FOLDER [FOLDER] [OVERRIDES]")]
+    items: Vec<String>,
+    /// Measure real against real instead: the training images against the test images, and two halves of the former
+    #[arg(long)]
+    floor: bool,
+    /// auto, cpu or cuda[:n]
+    #[arg(long)]
+    device: Option<String>,
+    /// Also write the numbers to this file, as JSON
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// What is measured.
+enum Subject {
+    Snapshot(Box<Snapshot>, Device),
+    Images(Dataset),
+}
+
+/// Reads, measures, prints.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let (paths, overrides): (Vec<&String>, Vec<&String>) =
+        args.items.iter().partition(|item| !item.contains('=') || Path::new(item).exists());
+    let overrides: Vec<String> = overrides.into_iter().cloned().collect();
+    let arguments = arguments(&overrides, args.device.as_deref())?;
+    if let Some(other) = arguments.iter().find(|a| !matches!(a.key.split('.').next(), Some("eval" | "data" | "device")))
+    {
+        return Err(input(format!("{}: frugan eval reads eval.*, data.* and device only", other.name())));
+    }
+    let paths: Vec<&Path> = paths.into_iter().map(Path::new).collect();
+    match (args.floor, paths.as_slice()) {
+        (true, []) => floor_of_data(&settle(None, &arguments)?, args.out.as_deref()),
+        (true, _) => Err(input("--floor measures a data set: name it by data=cifar10, without a snapshot or folder")),
+        (false, [subject]) => measure(subject, None, &arguments, args.out.as_deref()),
+        (false, [subject, reference]) => measure(subject, Some(reference), &arguments, args.out.as_deref()),
+        (false, _) => Err(input("give a snapshot or a folder of images, and at most one folder as its reference")),
+    }
+}
+
+/// The config: a snapshot's own or the defaults, the arguments over it.
+fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Result<Resolved<Config>> {
+    let library = Library::open(None)?;
+    let mut composer = Composer::new(&library);
+    if let Some((path, snapshot)) = snapshot {
+        composer.layer(Layer::from_toml(&path.display().to_string(), &snapshot.about.config)?);
+    }
+    for argument in arguments {
+        composer.argument(argument)?;
+    }
+    let first: Resolved<Config> = composer.resolve()?;
+    for layer in stand_ins(&first, Allowed { data: false, network: true })? {
+        eprintln!("{}", layer.name);
+        composer.layer(layer);
+    }
+    let resolved: Resolved<Config> = composer.resolve()?;
+    resolved.config.eval.validate().or_input()?;
+    Ok(resolved)
+}
+
+fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: Option<&Path>) -> Result<ExitCode> {
+    let (subject, resolved) = open_subject(path, arguments)?;
+    let mut config = resolved.config.eval.clone();
+    if let Subject::Images(images) = &subject
+        && !resolved.provenance.contains_key("eval.num_fakes")
+    {
+        config.num_fakes = images.len();
+    }
+    if matches!(subject, Subject::Images(_)) {
+        // T's traces are looked for where a policy is known: in a run's snapshots.
+        config.metrics.retain(|metric| metric != "leak");
+    }
+    let (reals, reals_name) = match reference {
+        Some(folder) => (read_folder(folder)?, folder.display().to_string()),
+        None if matches!(subject, Subject::Images(_)) && !resolved.provenance.contains_key("data.name") => {
+            return Err(input(format!(
+                "{}: measured against what? Give a second folder, or data=cifar10",
+                path.display()
+            )));
+        }
+        None => {
+            let splits = frugan_data::open(&resolved.config.data).or_input()?;
+            let name = format!("{} {}", resolved.config.data.name, config.reference.name());
+            (reference_of(splits, &config), name)
+        }
+    };
+    let mut evaluator = Evaluator::open(&config).or_input()?;
+    let cache = FeatureCache::of_user();
+    let what = what_of(&subject, path);
+    eprintln!(
+        "{what} against {reals_name} ({} images), {} fakes, network {} ({})",
+        reals.len(),
+        config.num_fakes,
+        network_name(&resolved.config),
+        evaluator.network().source()
+    );
+    let images = images_of(&reals)?;
+    evaluator.set_reference(images, cache.as_ref()).or_input()?;
+    let mut scores = score(&subject, &evaluator, &resolved.config)?;
+    let features = features(&evaluator, images, cache.as_ref())?;
+    let mut floor = Floor::of_halves(&features).or_input()?.scores(evaluator.protocol());
+    if reference.is_some() {
+        rename_reference(&mut scores);
+        rename_reference(&mut floor);
+    }
+    print_scores(&what, &scores);
+    let half = reals.len() / 2;
+    print_scores(&format!("floor: {half} of the reference images against {half} others"), &floor);
+    write(out, json!({"subject": what, "reference": reals_name, "scores": object(&scores), "floor": object(&floor)}))
+}
+
+fn open_subject(path: &Path, arguments: &[Argument]) -> Result<(Subject, Resolved<Config>)> {
+    if path.is_dir() {
+        let resolved = settle(None, arguments)?;
+        return Ok((Subject::Images(read_folder(path)?), resolved));
+    }
+    let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
+    let device: Device = device.parse().input("--device")?;
+    let snapshot = Snapshot::load(path, &device).map_err(lift)?;
+    let resolved = settle(Some((path, &snapshot)), arguments)?;
+    Ok((Subject::Snapshot(Box::new(snapshot), device), resolved))
+}
+
+/// All images of a folder and its sub-folders, whatever their names.
+fn read_folder(path: &Path) -> Result<Dataset> {
+    let config = DataConfig {
+        name: DataName::Folder,
+        root: Some(path.into()),
+        labels: Labels::None,
+        test_fraction: 0.0,
+        ..DataConfig::default()
+    };
+    Ok(frugan_data::open(&config).or_input()?.train)
+}
+
+fn reference_of(splits: Splits, config: &EvalConfig) -> Dataset {
+    match config.reference {
+        Reference::Test => splits.test,
+        Reference::Train => splits.train,
+    }
+}
+
+fn images_of(dataset: &Dataset) -> Result<Images<'_>> {
+    Images::new(&dataset.images, dataset.shape).or_input()
+}
+
+fn what_of(subject: &Subject, path: &Path) -> String {
+    match subject {
+        Subject::Snapshot(snapshot, _) => format!("{} at step {}", path.display(), snapshot.about.step),
+        Subject::Images(images) => format!("{} ({} images)", path.display(), images.len()),
+    }
+}
+
+fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Scores> {
+    let eval = evaluator.config();
+    let mut measurement = evaluator.begin();
+    match subject {
+        Subject::Images(images) if images.len() < eval.num_fakes => {
+            return Err(input(format!("eval.num_fakes = {}: the folder has {} images", eval.num_fakes, images.len())));
+        }
+        Subject::Images(images) => {
+            let all = images_of(images)?;
+            measurement.push(all.slice(0, eval.num_fakes)).or_input()?;
+        }
+        Subject::Snapshot(snapshot, device) => {
+            let generator = snapshot.generator.as_ref();
+            let mode = match eval.generator_mode {
+                GeneratorMode::Batch => Mode::Batch,
+                GeneratorMode::Running => Mode::Running,
+            };
+            let shape = generator.image_shape();
+            fakes(generator, (eval.num_fakes, eval.batch), (mode, config.eval.seed), device, |pixels| {
+                Ok(measurement.push(Images::new(pixels, shape)?)?)
+            })
+            .map_err(lift)?;
+        }
+    }
+    measurement.finish().or_input()
+}
+
+/// Features of reals, read from the user's cache where they are there.
+fn features(evaluator: &Evaluator, images: Images<'_>, cache: Option<&FeatureCache>) -> Result<Features> {
+    match cache {
+        Some(cache) => cache.features(evaluator.network(), images),
+        None => evaluator.network().extract(images),
+    }
+    .or_input()
+}
+
+/// Training images against test images, and two disjoint halves of the training images.
+fn floor_of_data(resolved: &Resolved<Config>, out: Option<&Path>) -> Result<ExitCode> {
+    let config = &resolved.config;
+    let splits = frugan_data::open(&config.data).or_input()?;
+    let evaluator = Evaluator::open(&config.eval).or_input()?;
+    let cache = FeatureCache::of_user();
+    eprintln!(
+        "floor of {}: {} training and {} test images, network {} ({})",
+        config.data.name,
+        splits.train.len(),
+        splits.test.len(),
+        network_name(config),
+        evaluator.network().source()
+    );
+    let train = features(&evaluator, images_of(&splits.train)?, cache.as_ref())?;
+    let test = features(&evaluator, images_of(&splits.test)?, cache.as_ref())?;
+    let protocol = |reference| frugan_metrics::Protocol { reference, ..evaluator.protocol() };
+    let against_test = Floor::between(&train, &test).or_input()?.scores(protocol(Reference::Test));
+    let halves = Floor::of_halves(&train).or_input()?.scores(protocol(Reference::Train));
+    print_scores(&format!("{} training images against {} test images", train.len(), test.len()), &against_test);
+    let half = train.len() / 2;
+    print_scores(&format!("{half} training images against {half} others"), &halves);
+    write(
+        out,
+        json!({"data": config.data.name.to_string(), "train_test": object(&against_test), "halves": object(&halves)}),
+    )
+}
+
+/// A folder is neither split of a data set.
+fn rename_reference(scores: &mut Scores) {
+    for (name, _) in scores {
+        *name = name.replace("_test", "_folder").replace("_train", "_folder");
+    }
+}
+
+fn print_scores(title: &str, scores: &Scores) {
+    let mut grid = Grid::new(["metric", "value"]);
+    for (name, score) in scores {
+        grid.row([name.clone(), score.to_string()]);
+    }
+    println!("{title}\n{}", grid.render());
+}
+
+fn object(scores: &Scores) -> serde_json::Value {
+    scores.iter().map(|(name, score)| (name.clone(), json!(score.value()))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn write(out: Option<&Path>, value: serde_json::Value) -> Result<ExitCode> {
+    if let Some(path) = out {
+        let text = serde_json::to_string_pretty(&value)? + "\n";
+        frugan_train::write_atomic(path, text.as_bytes()).map_err(lift)?;
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,253 @@
+//! `frugan reproduce`: a table of a paper, ours against the published numbers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use frugan_autograd::Device;
+use frugan_train::{Config, Outcome, Record, Status};
+
+use super::{arguments, open_library};
+use crate::config::{Argument, Library, annotated, leaves_of, show};
+use crate::failure::input;
+use crate::report::{Cell, Curve, Report, results_grid};
+use crate::runs::{Ended, Job, evaluations, lift, prepare_out, run_all};
+use crate::signals::Signals;
+use crate::sources::{self, Allowed};
+use crate::table::{Choice, Manifest, TablePlan, deviations, plan, slug};
+
+/// All cells are composed and checked before any run starts. The same command again skips the finished runs and goes
+/// on with the broken one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A table (see `frugan config`), such as table1, or a manifest's path
+    table: String,
+    /// `group=choice` or `a.b=value`, laid over every cell
+    overrides: Vec<String>,
+    /// smoke, mini-cpu, mini or paper [default: smoke on a CPU, paper on CUDA]
+    #[arg(long)]
+    scale: Option<String>,
+    /// auto, cpu or cuda[:n]
+    #[arg(long)]
+    device: Option<String>,
+    /// The folder of the report and of the runs [default: runs/TABLE-SCALE]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Run every cell once a seed: `--seeds 0,1`
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    seeds: Vec<u64>,
+    /// Only these rows: names with commas between, or the option again
+    #[arg(long)]
+    rows: Vec<String>,
+    /// Only these columns: `--columns translation,cutout` is one column where the table has it; give the option again
+    /// for more
+    #[arg(long)]
+    columns: Vec<String>,
+    /// A folder <group>/<choice>.toml whose files stand before the built-in ones
+    #[arg(long, value_name = "DIR")]
+    configs: Option<PathBuf>,
+    /// Print the runs, every value and where it came from; start nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Composes all cells, runs what is not finished, writes the report.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let library = open_library(args.configs.as_deref())?;
+    let (path, text) = library.experiment(&args.table)?;
+    let manifest = Manifest::read(&path, &text)?;
+    let arguments = arguments(&args.overrides, args.device.as_deref())?;
+    let scale = args.scale.clone().unwrap_or_else(|| default_scale(&arguments).into());
+    let (table, choice_of) = settle(args, &manifest, &library, &scale, &arguments)?;
+    if args.dry_run {
+        return dry_run(&manifest, &table);
+    }
+    let out =
+        args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-{}", manifest.name, slug(&scale))));
+    let jobs = jobs(&table, &out)?;
+    prepare_out(&out)?;
+    let signals = Signals::listen()?;
+    let mut report = report(&manifest, &scale, choice_of, &table, &jobs);
+    for line in announcement(&manifest, &report, &table) {
+        eprintln!("{line}");
+    }
+    let ends = run_all(jobs, &signals, |index, end| {
+        if matches!(end, Ended::Interrupted) {
+            return Ok(());
+        }
+        fill(&mut report, &table, index, &out.join(&table.runs[index].name))?;
+        if let Ended::Failed(reason) = end {
+            let cells = report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index);
+            cells.for_each(|(cell, _)| cell.error = Some(reason.clone()));
+        }
+        report.write(&out).map(drop)
+    })?;
+    let paths = report.write(&out)?;
+    print!("{}", results_grid(&report).render());
+    println!("scale {}: {}", report.scale, report.summary);
+    report.deviations.iter().for_each(|sentence| println!("- {sentence}"));
+    println!("{}", paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" "));
+    Ok(match ends.last() {
+        Some(Ended::Interrupted) => ExitCode::from(signals.exit_code()),
+        _ if ends.iter().any(|end| matches!(end, Ended::Failed(_))) => ExitCode::from(1),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// `paper` where CUDA is asked for, else `smoke`.
+fn default_scale(arguments: &[Argument]) -> &'static str {
+    let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
+    if device.starts_with("cuda") { "paper" } else { "smoke" }
+}
+
+/// The plan of all cells, with what stands in for data or weights that are not there, and the deviations in words.
+fn settle(
+    args: &Args,
+    manifest: &Manifest,
+    library: &Library,
+    scale: &str,
+    arguments: &[Argument],
+) -> Result<(TablePlan, Vec<String>)> {
+    let mut choice =
+        Choice { scale, rows: &args.rows, columns: &args.columns, seeds: &args.seeds, arguments, decisions: &[] };
+    let first = plan(manifest, library, &choice)?;
+    let resolved = &first.runs.first().ok_or_else(|| input("--seeds: give at least one seed"))?.resolved;
+    let allowed = Allowed { data: scale == "smoke", network: !args.dry_run };
+    let decisions = sources::stand_ins(resolved, allowed)?;
+    choice.decisions = &decisions;
+    let table = if decisions.is_empty() { first } else { plan(manifest, library, &choice)? };
+    for decision in &decisions {
+        eprintln!("{}", decision.name);
+    }
+    let sentences = deviations(manifest.scale(scale)?, &choice);
+    Ok((table, sentences))
+}
+
+fn jobs(table: &TablePlan, out: &Path) -> Result<Vec<Job>> {
+    let mut shared = frugan_train::Library::new();
+    let label = |index: usize| {
+        let mut cells = table.cells.iter().filter(|cell| cell.run == index);
+        let first = cells.next().expect("every run has a cell");
+        let name = match cells.next() {
+            Some(_) => first.row.clone(),
+            None => format!("{}, {}", first.row, first.column),
+        };
+        if table.runs.iter().any(|run| run.seed != first.seed) { format!("{name}, seed {}", first.seed) } else { name }
+    };
+    let planned = table.runs.iter().enumerate();
+    planned.map(|(index, run)| Job::plan(label(index), &run.resolved, out.join(&run.name), &mut shared)).collect()
+}
+
+fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
+    println!("# {}: {} runs fill {} cells", manifest.name, table.runs.len(), table.cells.len());
+    let first = leaves_of(&table.runs[0].resolved.config)?;
+    for (index, run) in table.runs.iter().enumerate() {
+        let cells = table.cells.iter().filter(|cell| cell.run == index);
+        let cells: Vec<String> = cells.map(|cell| format!("{} / {}", cell.row, cell.column)).collect();
+        println!("\n# run {}: {}", run.name, cells.join("; "));
+        if index == 0 {
+            print!("{}", annotated(&run.resolved)?);
+            continue;
+        }
+        println!("# as the first, but");
+        for (key, value) in leaves_of(&run.resolved.config)? {
+            if first.get(&key).map(show) != Some(show(&value)) {
+                let source = run.resolved.provenance.get(&key).map_or("default", |p| p.source.as_str());
+                println!("{key} = {}  # {source}", show(&value));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What runs on what, before anything starts.
+fn announcement(manifest: &Manifest, report: &Report, table: &TablePlan) -> Vec<String> {
+    let cell = &report.cells[0];
+    vec![
+        format!("{}: {} ({})", manifest.name, manifest.title, manifest.source),
+        format!(
+            "device {}, data {} ({} images, {}), network {}, scale {}: {} runs fill {} cells",
+            report.device,
+            cell.data,
+            cell.num_images,
+            cell.fingerprint,
+            cell.network,
+            report.scale,
+            table.runs.len(),
+            table.cells.len()
+        ),
+        format!("{}: {}", report.scale, report.summary),
+    ]
+}
+
+/// The report before any run has ended.
+fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &TablePlan, jobs: &[Job]) -> Report {
+    let cells = table.cells.iter().map(|cell| {
+        let (run, plan) = (&table.runs[cell.run], &jobs[cell.run].plan);
+        let train = &plan.splits().train;
+        Cell {
+            row: cell.row.clone(),
+            column: cell.column.clone(),
+            paper: cell.paper.clone(),
+            ours: BTreeMap::new(),
+            step: None,
+            last: BTreeMap::new(),
+            last_step: None,
+            protocol: sources::protocol(plan),
+            data: plan.config().data.name.to_string(),
+            num_images: train.len(),
+            fingerprint: train.fingerprint.chars().take(12).collect(),
+            network: sources::network_name(plan.config()).into(),
+            scale: scale.into(),
+            seed: cell.seed,
+            run: run.name.clone(),
+            error: None,
+        }
+    });
+    Report {
+        table: manifest.name.clone(),
+        title: manifest.title.clone(),
+        source: manifest.source.clone(),
+        scale: scale.into(),
+        summary: manifest.scales[scale].summary.clone(),
+        deviations,
+        differences: table.differences.clone(),
+        device: device_name(jobs[0].plan.config()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        commit: env!("FRUGAN_COMMIT").into(),
+        command: command(),
+        cells: cells.collect(),
+        metrics: manifest.metrics.clone(),
+        curves: Vec::new(),
+    }
+}
+
+/// The device by its full name, `auto` resolved.
+fn device_name(config: &Config) -> String {
+    config.device.parse::<Device>().map_or_else(|_| config.device.clone(), |device| device.to_string())
+}
+
+/// The command line as typed, the binary by its name.
+fn command() -> String {
+    std::iter::once("frugan".to_string()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+}
+
+/// Enters a run's results into its cells.
+fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Result<()> {
+    let records = evaluations(dir)?;
+    let outcome = Outcome::read(dir, Status::Finished).map_err(lift)?;
+    let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
+    for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index) {
+        cell.ours = values(&outcome.best);
+        cell.step = outcome.best.as_ref().map(|r| r.step);
+        cell.last = values(&outcome.last);
+        cell.last_step = outcome.last.as_ref().map(|r| r.step);
+        report.curves.push(Curve {
+            row: planned.row.clone(),
+            column: planned.column.clone(),
+            points: records.iter().map(|r| (r.step, r.values.clone())).collect(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! A run's results do not depend on when it was killed, nor on the number of threads, nor on who else wants its folder.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test tells what it saw")]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::{Scratch, contents, results, tiny};
+
+fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
+    scratch.frugan(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Names of files that are not equal.
+fn differences(scratch: &Scratch, a: &str, b: &str) -> Vec<String> {
+    let (a, b) = (results(&scratch.path(a)), results(&scratch.path(b)));
+    assert!(a.keys().any(|name| name.starts_with("state-")) && a.contains_key("stats.jsonl"), "{:?}", a.keys());
+    let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    names.into_iter().filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
+}
+
+#[test]
+fn a_run_killed_at_random_moments_ends_as_an_unbroken_one() {
+    let scratch = Scratch::new();
+    scratch.run(&tiny("train", &["--out", "whole"])).succeeded();
+    let args = tiny("train", &["--out", "broken"]);
+    // Moments that spread over a run's length and are not the same from one CI run to the next.
+    let mut word = std::process::id().wrapping_mul(2_654_435_769);
+    let mut kills = 0;
+    for attempt in 0u64.. {
+        let mut child = spawn(&scratch, &args);
+        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let wait = Duration::from_millis(60 + u64::from(word >> 16) % 500 + 40 * attempt);
+        let started = Instant::now();
+        let mut done = None;
+        while done.is_none() && (started.elapsed() < wait || kills >= 8) {
+            sleep(Duration::from_millis(5));
+            done = child.try_wait().unwrap();
+        }
+        match done {
+            Some(status) => {
+                assert!(status.success(), "attempt {attempt} ended with {status}");
+                break;
+            }
+            None => {
+                // SIGKILL: no handler runs.
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+            }
+        }
+    }
+    println!("killed {kills} times");
+    assert_eq!(differences(&scratch, "whole", "broken"), [""; 0], "after {kills} kills");
+}
+
+#[test]
+fn one_and_two_threads_give_the_same_bytes() {
+    let scratch = Scratch::new();
+    for threads in ["1", "2"] {
+        let args = tiny("train", &["--out", threads]);
+        let status = scratch.frugan(&args).env("RAYON_NUM_THREADS", threads).output().unwrap().status;
+        assert!(status.success());
+    }
+    assert_eq!(differences(&scratch, "1", "2"), [""; 0]);
+}
+
+#[test]
+fn a_run_directory_has_one_owner_and_a_signal_leaves_a_state() {
+    let scratch = Scratch::new();
+    let args =
+        tiny("train", &["--out", "run", "train.steps=100000", "eval.every_steps=0", "train.sample_every_steps=0"]);
+    let mut first = spawn(&scratch, &args);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !contents(&scratch.path("run")).keys().any(|name| name.starts_with("state-")) {
+        assert!(Instant::now() < deadline, "no state after a minute");
+        sleep(Duration::from_millis(20));
+    }
+    let second = scratch.run(&args);
+    assert_eq!(second.code, Some(2), "{}", second.err);
+    assert!(second.err.contains("is in use by another process"), "{}", second.err);
+
+    let pid = first.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(first.wait().unwrap().code(), Some(128 + 15));
+    let states = contents(&scratch.path("run")).into_keys().filter(|name| name.starts_with("state-"));
+    let last =
+        states.filter_map(|name| name.strip_prefix("state-")?.strip_suffix(".safetensors")?.parse::<u64>().ok()).max();
+    let mut third = scratch.frugan(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(third.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let resumed = lines.find(|line| line.contains("resumed at step")).expect("the run goes on");
+    assert!(resumed.ends_with(&format!("resumed at step {}", last.unwrap())), "{resumed}");
+    assert!(std::process::Command::new("kill").args(["-INT", &third.id().to_string()]).status().unwrap().success());
+    assert!(lines.any(|line| line.contains("stopped at step")));
+    assert_eq!(third.wait().unwrap().code(), Some(128 + 2));
+}
