@@ -4,6 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::verbs::{config, eval, generate, reproduce, train};
+use crate::{bench, golden};
 
 /// Trains GANs from little data and reproduces the tables of DiffAugment and ADA.
 #[derive(Debug, Parser)]
@@ -28,6 +29,12 @@ pub(crate) enum Verb {
     Generate(generate::Args),
     /// List the config groups, or show what a command line resolves to
     Config(config::Args),
+    /// Hold this implementation against golden vectors (for `cargo xtask golden`)
+    #[command(hide = true)]
+    Golden(golden::Args),
+    /// Time a training iteration (for `cargo xtask ratio`)
+    #[command(hide = true)]
+    Bench(bench::Args),
 }
 
 /// clap's message about a bad command line as one sentence; `None` for help and version, which are no errors.

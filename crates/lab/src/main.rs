@@ -1,9 +1,11 @@
 //! The `frugan` command.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
+mod bench;
 mod cli;
 mod config;
 mod failure;
+mod golden;
 mod progress;
 mod report;
 mod runs;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Verb::Eval(args) => verbs::eval::run(&args),
         Verb::Generate(args) => verbs::generate::run(&args),
         Verb::Config(args) => verbs::config::run(&args),
+        Verb::Golden(args) => golden::run(&args),
+        Verb::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", failure::sentence(&error));
