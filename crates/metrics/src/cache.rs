@@ -11,7 +11,10 @@ use crate::{Error, FeatureNetwork, Features, Images, Result};
 /// Changes when the same network and images would give other features.
 const FORMAT: &str = "frugan features 1";
 
-/// Features of sets of images, one file each, named by what they depend on: images, weights, format.
+/// Images in a file: what a killed extraction loses at most.
+const PART: usize = 2000;
+
+/// Features of sets of images, one file for every 2000 of them, named by what they depend on: images, weights, format.
 ///
 /// ```
 /// use frugan_metrics::{FeatureCache, FeatureNetwork, Images};
@@ -63,6 +66,14 @@ impl FeatureCache {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn features(&self, network: &FeatureNetwork, images: Images<'_>) -> Result<Features> {
+        let mut all = Features::new(network.tap().dims(), Vec::new())?;
+        for start in (0..images.len()).step_by(PART) {
+            all.append(self.part(network, images.slice(start, PART))?)?;
+        }
+        Ok(all)
+    }
+
+    fn part(&self, network: &FeatureNetwork, images: Images<'_>) -> Result<Features> {
         let file = self.file(network, images);
         if let Some(features) = read(&file).filter(|f| f.dims == network.tap().dims() && f.len() == images.len()) {
             return Ok(features);

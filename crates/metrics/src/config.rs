@@ -76,6 +76,10 @@ impl EvalConfig {
             Err(Error::Config { key, value, expected: format!("expected {expected}") })
         };
         let metrics = self.parsed_metrics()?;
+        if let (Network::Random, Some(weights)) = (self.network, &self.weights) {
+            let used = "no weights with eval.network = \"random\"; set eval.network = \"inception\" to use them";
+            return error("weights", weights.display().to_string(), used);
+        }
         if self.num_fakes < 2 {
             return error("num_fakes", self.num_fakes.to_string(), "at least 2 images");
         }

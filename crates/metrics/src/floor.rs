@@ -75,7 +75,7 @@ impl Floor {
         Self::between(&first, &second)
     }
 
-    /// The scores under a protocol's names, as an [`Evaluator`] gives them; `protocol` says network and reference, the
+    /// The scores under a protocol's names, as an [`crate::Evaluator`] gives them; `protocol` says network and reference, the
     /// number of images is this floor's.
     ///
     /// ```
