@@ -11,9 +11,17 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// Cargo, as the caller runs it.
+///
+/// The variables that `cargo run` sets for this program are taken away: build scripts that look at them (ring's) would
+/// run again, and all above them would be compiled again.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
