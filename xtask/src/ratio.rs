@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
     let mut best: Option<(f64, Setting)> = None;
     for setting in settings()? {
-        let sample = side.torch(&setting, 2)?;
+        let sample = side.torch(&setting, args.iterations)?;
         println!("torch {}: {:.3} s, {:.0} MiB", setting.label(), sample.seconds, sample.peak_mib);
         if best.as_ref().is_none_or(|(seconds, _)| sample.seconds < *seconds) {
             best = Some((sample.seconds, setting));
