@@ -27,7 +27,7 @@ use crate::input_error;
 pub(crate) struct Args {
     /// What `reproduce` wrote, such as OUT/table1.json
     table: PathBuf,
-    /// Committed bounds, such as experiments/bounds/table1-smoke.toml
+    /// Committed bounds, such as tests/bounds/table1-smoke.toml
     bounds: PathBuf,
 }
 
