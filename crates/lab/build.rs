@@ -12,6 +12,9 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
         for file in files(&root.join(folder), "toml") {
             let name = file.strip_prefix(&root).expect("it lies below the root").display().to_string();
+            if name.contains("bounds") {
+                continue; // what `cargo xtask bounds` reads: no table
+            }
             text.push_str(&format!("    ({:?}, include_str!({:?})),\n", name.replace('\\', "/"), file));
         }
     }

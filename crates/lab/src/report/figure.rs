@@ -76,13 +76,13 @@ fn draw_paper(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> 
         .margin(10)
         .x_label_area_size(16)
         .y_label_area_size(48)
-        .build_cartesian_2d(0.0..rows.len() as f64, range.clone().log_scale())?;
+        .build_cartesian_2d(0.0..rows.len() as f64, range.clone().log_scale().with_key_points(key_points(&range)))?;
     chart
         .configure_mesh()
         .disable_x_mesh()
         .disable_x_axis()
         .max_light_lines(1)
-        .y_label_formatter(&|v| number(*v))
+        .y_label_formatter(&|v| v.to_string())
         .y_labels(6)
         .draw()?;
     for (i, row) in rows.iter().enumerate() {
@@ -100,18 +100,22 @@ fn draw_ours(area: &Area<'_>, report: &Report, column: &str, rows: &[&str], metr
     let value = |values: &BTreeMap<String, Option<f64>>| values.get(metric).copied().flatten();
     let all: Vec<f64> = report.curves.iter().flat_map(|c| c.points.iter().filter_map(|(_, v)| value(v))).collect();
     let last = report.curves.iter().flat_map(|c| c.points.iter().map(|(step, _)| *step)).max().unwrap_or(1);
+    let range = log_range(&all);
     let mut chart = ChartBuilder::on(area)
         .caption(format!("ours: {metric}, T = {column}"), (FONT, 15))
         .margin(10)
         .x_label_area_size(34)
         .y_label_area_size(48)
-        .build_cartesian_2d(0.0..last.max(1) as f64 * 1.02, log_range(&all).log_scale())?;
+        .build_cartesian_2d(
+            0.0..last.max(1) as f64 * 1.02,
+            range.clone().log_scale().with_key_points(key_points(&range)),
+        )?;
     let step = |v: &f64| format!("{v:.0}");
     chart
         .configure_mesh()
         .x_desc("G steps")
         .max_light_lines(1)
-        .y_label_formatter(&|v| number(*v))
+        .y_label_formatter(&|v| v.to_string())
         .x_label_formatter(&step)
         .y_labels(6)
         .x_labels(6)
@@ -136,6 +140,13 @@ fn log_range(values: &[f64]) -> Range<f64> {
     let positive = values.iter().copied().filter(|v| *v > 0.0 && v.is_finite());
     let (low, high) = positive.fold((f64::INFINITY, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
     if low > high { 0.1..10.0 } else { low * 0.7..high * 1.5 }
+}
+
+/// 1, 2 and 5 times the powers of ten of a range.
+fn key_points(range: &Range<f64>) -> Vec<f64> {
+    let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
+    let points = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
+    points.filter(|point| range.contains(point)).collect()
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

@@ -68,7 +68,8 @@ fn reading(report: &Report) -> String {
     let metric = report.ours_for(selecting).unwrap_or(&selecting.name);
     format!(
         "`ours` is the snapshot with the best {metric} of a run, with its other metrics; `last` is the end of the run. \
-         leak: the share of samples that show what only T can make (grey rectangles, shifted borders, colour casts).\n"
+         leak: the share of samples that show what only T can make (grey rectangles, shifted borders, colour casts), between \
+         clean reals (0) and reals under T (1); it says something once samples look like images.\n"
     )
 }
 
