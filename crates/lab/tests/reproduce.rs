@@ -106,6 +106,7 @@ fn a_snapshot_is_measured_and_drawn() {
     let line = fs::read_to_string(scratch.path("run/metric-frd32_test.jsonl")).unwrap();
     let last: serde_json::Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
     assert_eq!(json["scores"]["frd32_test"], last["values"]["frd32_test"], "{}", eval.out);
+    assert!(json["scores"]["leak"].is_number(), "{}", eval.out);
     assert!(json["floor"].as_object().unwrap().keys().any(|name| name.starts_with("frd")), "{json}");
 
     scratch.run(&["generate", snapshot, "--seed", "3", "--classes", "1,2", "--out", "a.png"]).succeeded();

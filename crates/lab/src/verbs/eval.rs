@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::Device;
-use frugan_data::{DataConfig, DataName, Dataset, Labels, Splits};
-use frugan_metrics::{EvalConfig, Evaluator, FeatureCache, Features, Floor, GeneratorMode, Images, Reference, Scores};
+use frugan_data::{DataConfig, DataName, Dataset, Labels};
+use frugan_metrics::{Evaluator, FeatureCache, Features, Floor, GeneratorMode, Images, Reference, Scores};
 use frugan_nn::Mode;
-use frugan_train::{Config, Snapshot, fakes};
+use frugan_train::{Config, Evaluation, Snapshot, fakes};
 use serde_json::json;
 
 use super::arguments;
@@ -103,9 +103,8 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
             )));
         }
         None => {
-            let splits = frugan_data::open(&resolved.config.data).or_input()?;
             let name = format!("{} {}", resolved.config.data.name, config.reference.name());
-            (reference_of(splits, &config), name)
+            (reference_of(&resolved.config)?, name)
         }
     };
     let mut evaluator = Evaluator::open(&config).or_input()?;
@@ -119,8 +118,13 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         evaluator.network().source()
     );
     let images = images_of(&reals)?;
-    evaluator.set_reference(images, cache.as_ref()).or_input()?;
-    let mut scores = score(&subject, &evaluator, &resolved.config)?;
+    let mut scores = match (&subject, reference) {
+        (Subject::Snapshot(snapshot, device), None) => score_as_in_training(snapshot, device, &resolved.config)?,
+        _ => {
+            evaluator.set_reference(images, cache.as_ref()).or_input()?;
+            score(&subject, &evaluator, &resolved.config)?
+        }
+    };
     let features = features(&evaluator, images, cache.as_ref())?;
     let mut floor = Floor::of_halves(&features).or_input()?.scores(evaluator.protocol());
     if reference.is_some() {
@@ -157,11 +161,14 @@ fn read_folder(path: &Path) -> Result<Dataset> {
     Ok(frugan_data::open(&config).or_input()?.train)
 }
 
-fn reference_of(splits: Splits, config: &EvalConfig) -> Dataset {
-    match config.reference {
+/// The test images, or all training images, also where the run trained on a subset.
+fn reference_of(config: &Config) -> Result<Dataset> {
+    let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
+    let splits = frugan_data::open(&whole).or_input()?;
+    Ok(match config.eval.reference {
         Reference::Test => splits.test,
         Reference::Train => splits.train,
-    }
+    })
 }
 
 fn images_of(dataset: &Dataset) -> Result<Images<'_>> {
@@ -173,6 +180,15 @@ fn what_of(subject: &Subject, path: &Path) -> String {
         Subject::Snapshot(snapshot, _) => format!("{} at step {}", path.display(), snapshot.about.step),
         Subject::Images(images) => format!("{} ({} images)", path.display(), images.len()),
     }
+}
+
+/// What the run itself measured, the leak of its policy with it.
+fn score_as_in_training(snapshot: &Snapshot, device: &Device, config: &Config) -> Result<Scores> {
+    let mut library = frugan_train::Library::new();
+    let splits = library.splits(&config.data).map_err(lift)?;
+    let evaluation = Evaluation::new(config, &splits, &mut library).map_err(lift)?;
+    let scores = evaluation.scores(snapshot.generator.as_ref(), device, &|_, _| ()).map_err(lift)?;
+    Ok(scores.into_iter().collect())
 }
 
 fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Scores> {
@@ -249,9 +265,12 @@ fn rename_reference(scores: &mut Scores) {
 fn print_scores(title: &str, scores: &Scores) {
     let mut grid = Grid::new(["metric", "value"]);
     for (name, score) in scores {
-        grid.row([name.clone(), score.to_string()]);
+        grid.row([name.clone(), score.value().map_or("n/a".into(), |value| format!("{value:.4}"))]);
     }
     println!("{title}\n{}", grid.render());
+    for (name, score) in scores.iter().filter(|(_, score)| score.value().is_none()) {
+        println!("{name}: {score}");
+    }
 }
 
 fn object(scores: &Scores) -> serde_json::Value {
