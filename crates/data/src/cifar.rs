@@ -187,7 +187,7 @@ impl Format {
     }
 
     fn read_split(&self, split: &str, files: &[BatchFile], folder: &Path, verify: bool) -> Result<Dataset> {
-        let contents: Vec<(PathBuf, Vec<u8>)> = files
+        let read: Vec<Result<(PathBuf, Vec<u8>)>> = files
             .par_iter()
             .map(|file| {
                 let path = folder.join(file.name);
@@ -197,7 +197,9 @@ impl Format {
                 }
                 Ok((path, bytes))
             })
-            .collect::<Result<_>>()?;
+            .collect();
+        // In order, so that of several bad files the first is named, whichever thread was faster.
+        let contents = read.into_iter().collect::<Result<Vec<_>>>()?;
         let records: usize = contents.iter().map(|(_, bytes)| bytes.len() / self.record_bytes()).sum();
         let (mut images, mut labels) = (Vec::with_capacity(records * PIXELS), Vec::with_capacity(records));
         for (path, bytes) in contents {
