@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Every key with its meaning, unit and default, as TOML
     #[arg(long, conflicts_with = "show")]
     reference: bool,
-    /// A folder <group>/<choice>.toml whose files stand before the built-in ones
+    /// A folder of files GROUP/CHOICE.toml that stand before the built-in ones
     #[arg(long, value_name = "DIR")]
     configs: Option<PathBuf>,
 }

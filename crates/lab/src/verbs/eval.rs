@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Measure real against real instead: the training images against the test images, and two halves of the former
     #[arg(long)]
     floor: bool,
-    /// auto, cpu or cuda[:n]
+    /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
     /// Also write the numbers to this file, as JSON

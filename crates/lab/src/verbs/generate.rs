@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Samples of a class
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     per_class: u32,
-    /// auto, cpu or cuda[:n]
+    /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
 }

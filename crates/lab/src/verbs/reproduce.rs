@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// smoke, mini-cpu, mini or paper [default: smoke on a CPU, paper on CUDA]
     #[arg(long)]
     scale: Option<String>,
-    /// auto, cpu or cuda[:n]
+    /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
     /// The folder of the report and of the runs [default: runs/TABLE-SCALE]
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// for more
     #[arg(long)]
     columns: Vec<String>,
-    /// A folder <group>/<choice>.toml whose files stand before the built-in ones
+    /// A folder of files GROUP/CHOICE.toml that stand before the built-in ones
     #[arg(long, value_name = "DIR")]
     configs: Option<PathBuf>,
     /// Print the runs, every value and where it came from; start nothing

@@ -31,10 +31,10 @@ pub(crate) struct Args {
     /// A whole resolved config (`config.toml` of a run) to start from in place of the groups
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A folder <group>/<choice>.toml whose files stand before the built-in ones
+    /// A folder of files GROUP/CHOICE.toml that stand before the built-in ones
     #[arg(long, value_name = "DIR")]
     configs: Option<PathBuf>,
-    /// auto, cpu or cuda[:n]
+    /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
     /// Print every value and where it came from; start nothing
