@@ -45,6 +45,17 @@ fn overrides() -> Vec<Case> {
             train(&["augment=none", "augment.on.d_fake=false"]),
             &["augment.on.d_fake", "no effect"],
         ),
+        case(
+            "unknown key of an absent table",
+            train(&["loss.bcr.reel=1.0"]),
+            &["unknown key `loss.bcr.reel`", "did you mean `loss.bcr.real`?"],
+        ),
+        case("flips of every label", train(&["loss.label_flip=0.7"]), &["loss.label_flip = 0.7", "[0, 0.5)"]),
+        case(
+            "consistency twice",
+            train(&["loss.bcr.real=5.0", "loss.cr.weight=10.0"]),
+            &["loss.bcr beside loss.cr.weight = 10"],
+        ),
         case("unknown metric", train(&["eval.metrics=[\"fidd\"]"]), &["eval.metrics = fidd"]),
         case("negative steps", train(&["train.steps=-5"]), &["argument `train.steps=-5`"]),
         case("no steps", train(&["train.steps=0"]), &["train.steps = 0", "1 or more"]),

@@ -157,10 +157,12 @@ fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, val
                 return Err(input(format!("`{key}` ({}): {rule}", layer.source(key))));
             }
             None => {
-                // An optional value that is absent by default is not among the defaults: the config itself knows.
-                let siblings = match alone::<T>(defaults, layer, key, value) {
-                    Err(Kind::UnknownField(_, fields)) => {
-                        fields.iter().map(|f| join(&parts[..i], f)).collect::<Vec<_>>()
+                // An optional value or table that is absent by default is not among the defaults: the config itself
+                // knows, and names the part of the key that it does not.
+                let (at, siblings) = match alone::<T>(defaults, layer, key, value) {
+                    Err(Kind::UnknownField(unknown, fields)) => {
+                        let at = parts.iter().rposition(|part| *part == unknown).unwrap_or(i);
+                        (at, fields.iter().map(|f| join(&parts[..at], f)).collect::<Vec<_>>())
                     }
                     _ => return Ok(()),
                 };
@@ -170,7 +172,7 @@ fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, val
                     known.iter().map(|(k, _)| k.as_str()).chain(siblings.iter().map(String::as_str)).collect();
                 let near = match super::suggest::nearest(key, &all) {
                     Some(name) => format!("; did you mean `{name}`?"),
-                    None => did_you_mean(&parts[..=i].join("."), siblings.iter().map(String::as_str)),
+                    None => did_you_mean(&parts[..=at].join("."), siblings.iter().map(String::as_str)),
                 };
                 return Err(input(format!("unknown key `{key}` ({}){near}", layer.source(key))));
             }
@@ -300,6 +302,14 @@ mod tests {
         policy: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         ratio: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Window>,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Window {
+        height: f64,
     }
 
     fn resolve(arguments: &[&str]) -> Result<Resolved<Whole>> {
@@ -341,6 +351,14 @@ mod tests {
         assert!(error("model=bigan").contains("the group `model` has no such choice; did you mean `biggan`?"));
         assert!(error("model.g_ch=3").starts_with("unknown key `model.g_ch`"), "a key of another model");
         assert!(error("seed.x=3").contains("`seed` is a value"));
+    }
+
+    #[test]
+    fn an_absent_table_knows_its_own_keys() {
+        let resolved = resolve(&["augment.window.height=2.0"]).unwrap();
+        assert_eq!(resolved.config.augment.window, Some(Window { height: 2.0 }));
+        assert!(error("augment.window.hight=2.0").ends_with("did you mean `augment.window.height`?"));
+        assert!(error("augment.windo.height=2.0").ends_with("did you mean `augment.window`?"));
     }
 
     #[test]

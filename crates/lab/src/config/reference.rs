@@ -1,6 +1,9 @@
 //! The reference page: every key of a run's config with its meaning and default, from the fields' doc comments.
 
 use anyhow::Result;
+use frugan_losses::{
+    AcganConfig, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig, ZcrConfig,
+};
 use frugan_models::{DcganConfig, ModelConfig};
 use frugan_train::Config;
 use toml::Table;
@@ -25,6 +28,19 @@ const TABLES: [(&str, &str); 13] = [
     ("train", "TrainConfig"),
 ];
 
+/// The tables that are absent by default, each with its struct and what it holds when it is named without values.
+fn optional_tables() -> Result<[(&'static str, &'static str, Table); 7]> {
+    Ok([
+        ("loss.bcr", "BcrConfig", Table::try_from(BcrConfig::default())?),
+        ("loss.zcr", "ZcrConfig", Table::try_from(ZcrConfig::default())?),
+        ("loss.gradient_penalty", "GradientPenaltyConfig", Table::try_from(GradientPenaltyConfig::default())?),
+        ("loss.apa", "ApaConfig", Table::try_from(ApaConfig::default())?),
+        ("loss.feature_matching", "FeatureMatchingConfig", Table::try_from(FeatureMatchingConfig::default())?),
+        ("loss.instance_noise", "InstanceNoiseConfig", Table::try_from(InstanceNoiseConfig::default())?),
+        ("loss.acgan", "AcganConfig", Table::try_from(AcganConfig::default())?),
+    ])
+}
+
 /// The page, valid TOML: defaults as values, keys without a default commented out.
 pub(crate) fn reference() -> Result<String> {
     let whole = Table::try_from(Config::default())?;
@@ -33,19 +49,23 @@ pub(crate) fn reference() -> Result<String> {
     for (table, of) in TABLES.iter().copied().chain([("eval", "EvalConfig")]) {
         let values =
             table.split('.').filter(|part| !part.is_empty()).try_fold(&whole, |at, part| at.get(part)?.as_table());
-        section(&mut page, table, of, values.unwrap_or(&Table::new()));
+        section(&mut page, table, of, values.unwrap_or(&Table::new()), false);
+    }
+    for (table, of, values) in optional_tables()? {
+        page.push_str(&format!("\n# Absent by default; with any of its keys:\n# [{table}]\n"));
+        section(&mut page, "", of, &values, true);
     }
     page.push_str("\n# With model.name = \"dcgan\":\n");
     let dcgan = Table::try_from(ModelConfig::Dcgan(DcganConfig::default()))?;
-    section(&mut page, "", "DcganConfig", &dcgan);
+    section(&mut page, "", "DcganConfig", &dcgan, true);
     Ok(page)
 }
 
-fn section(page: &mut String, table: &str, of: &str, values: &Table) {
+/// One table's keys; those of an addendum are commented out.
+fn section(page: &mut String, table: &str, of: &str, values: &Table, is_addendum: bool) {
     if !table.is_empty() {
         page.push_str(&format!("\n[{table}]\n"));
     }
-    let is_addendum = of == "DcganConfig";
     if let Some(name) = values.get("name").filter(|_| !is_addendum && fields(of).all(|(field, _)| field != "name")) {
         page.push_str(&format!("name = {name}\n"));
     }
@@ -99,14 +119,16 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm ="] {
+        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "# [loss.apa]", "#   until_kimg = 1000.0"] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
 
     #[test]
     fn every_field_is_documented() {
-        for (_, of) in TABLES.iter().chain([&("eval", "EvalConfig"), &("model", "DcganConfig")]) {
+        let optional = optional_tables().unwrap().map(|(table, of, _)| (table, of));
+        let more = [("eval", "EvalConfig"), ("model", "DcganConfig")];
+        for (_, of) in TABLES.into_iter().chain(more).chain(optional) {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");
