@@ -38,5 +38,5 @@ pub use config::{ConfigError, CrConfig, LecamConfig, LossConfig, LossName};
 pub use consistency::{Pairing, consistency};
 pub use lecam::{Lecam, lecam_penalty};
 pub use orthogonal::{add_orthogonal_gradients, orthogonal_gradient};
-pub use path_length::{PathLength, path_lengths};
-pub use r1::r1_penalty;
+pub use path_length::{PathLength, PathLengthConfig, path_lengths};
+pub use r1::{R1Config, R1Images, r1_penalty};

@@ -4,6 +4,25 @@
 use std::collections::BTreeMap;
 
 use frugan_autograd::{DType, Device, Error, GraphMode, Result, Tensor, Var, grad_of_scalar};
+use serde::{Deserialize, Serialize};
+
+/// `[loss.path_length]`: path length regularisation of G. The defaults are StyleGAN2's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PathLengthConfig {
+    /// Weight of the mean penalty. Default 2.
+    pub weight: f64,
+    /// How far the running mean moves towards each batch's, in (0, 1]. Default 0.01.
+    pub decay: f64,
+    /// The penalty's batch is so many times smaller than the others. Default 2.
+    pub batch_shrink: usize,
+}
+
+impl Default for PathLengthConfig {
+    fn default() -> Self {
+        Self { weight: 2.0, decay: 0.01, batch_shrink: 2 }
+    }
+}
 
 /// The length of `J^T y` for each image, `[n]`, where J is the Jacobian of the image by its styles and y is noise: the
 /// root of the mean over layers of the squared length by layer. It can be differentiated by G's weights.

@@ -1,6 +1,45 @@
 //! R1 regularisation (Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?", eq. 9).
 
 use frugan_autograd::{Error, GraphMode, Result, Var, grad_of_scalar};
+use serde::{Deserialize, Serialize};
+
+/// `[loss.r1]`: R1 regularisation of D.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct R1Config {
+    /// Weight: the penalty is gamma / 2 times the mean. Default 10, StyleGAN2's; ADA's rule is 0.0002 resolution^2 / batch.
+    pub gamma: f64,
+    /// The images that D is differentiated by: `raw` (default: the reals ahead of T, as in ADA) or `augmented` (T(x), as in
+    /// DiffAugment's StyleGAN2 on CIFAR and FFHQ).
+    pub images: R1Images,
+}
+
+/// The images that R1 differentiates D by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum R1Images {
+    /// The reals, through T.
+    #[default]
+    Raw,
+    /// T of the reals.
+    Augmented,
+}
+
+impl Default for R1Config {
+    fn default() -> Self {
+        Self { gamma: 10.0, images: R1Images::Raw }
+    }
+}
+
+impl R1Config {
+    /// The one of the two, reals ahead of T and behind it, that D is differentiated by.
+    pub fn differentiated<'a, T>(&self, raw: &'a T, augmented: &'a T) -> &'a T {
+        match self.images {
+            R1Images::Raw => raw,
+            R1Images::Augmented => augmented,
+        }
+    }
+}
 
 /// `|d D(x) / d x|^2` of each image, `[n]`: R1 is its mean, times gamma / 2. It can be differentiated by D's weights.
 ///
