@@ -1,6 +1,6 @@
 //! The augmentation T of a run: ADA's pipe, DiffAugment's policy on its output, and where both act.
 
-use frugan_augment::ada::{self, Controller, Pipe};
+use frugan_augment::ada::{self, Controller, ControllerKind, ControllerState, Pipe, Source};
 use frugan_augment::{AugmentConfig, Draws, On, Policy};
 use frugan_autograd::Var;
 use frugan_nn::Stream;
@@ -13,6 +13,7 @@ pub struct Augmentation {
     policy: Policy,
     on: On,
     controller: Option<Controller>,
+    asks_held_out: bool,
 }
 
 /// What chance decided about a batch, a sample at a time.
@@ -40,8 +41,9 @@ impl Augmentation {
         let input = |e: String| Error::Config(e);
         let policy = Policy::parse(&config.policy).map_err(|e| input(e.to_string()))?;
         let pipe = config.ada.as_ref().map(|ada| ada.pipe()).transpose().map_err(|e| input(e.to_string()))?;
-        let controller = config.ada.as_ref().map(|ada| ada.controller()).transpose().map_err(|e| input(e.to_string()))?;
-        Ok(Self { pipe, policy, on: config.on, controller })
+        let controller = config.ada.as_ref().map(Controller::new).transpose().map_err(|e| input(e.to_string()))?;
+        let asks_held_out = config.ada.as_ref().is_some_and(|ada| ada.controller == ControllerKind::Rv);
+        Ok(Self { pipe, policy, on: config.on, controller, asks_held_out })
     }
 
     /// DiffAugment's part.
@@ -59,14 +61,35 @@ impl Augmentation {
         self.controller.as_ref().map(Controller::p)
     }
 
-    /// What moves p, if there is a pipe.
-    pub fn controller(&mut self) -> Option<&mut Controller> {
-        self.controller.as_mut()
+    /// Whether p follows D's outputs on held-out images too (r_v).
+    pub fn asks_held_out(&self) -> bool {
+        self.asks_held_out
     }
 
-    /// The controller, to look at.
-    pub fn controller_state(&self) -> Option<&Controller> {
-        self.controller.as_ref()
+    /// The controller of p hears D's outputs.
+    pub fn observe(&mut self, source: Source, logits: &[f32]) {
+        if let Some(controller) = &mut self.controller {
+            controller.observe(source, logits);
+        }
+    }
+
+    /// Counts an iteration of so many training images; p moves where it is time.
+    pub fn end_iteration(&mut self, images: usize) {
+        if let Some(controller) = &mut self.controller {
+            controller.end_iteration(images);
+        }
+    }
+
+    /// The controller's state, for a checkpoint.
+    pub fn state(&self) -> Option<ControllerState> {
+        self.controller.as_ref().map(Controller::state)
+    }
+
+    /// Takes back what [`Augmentation::state`] gave.
+    pub fn load_state(&mut self, state: ControllerState) {
+        if let Some(controller) = &mut self.controller {
+            controller.load_state(state);
+        }
     }
 
     /// Whether T leaves every image as it is, whatever is drawn.

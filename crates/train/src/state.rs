@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use frugan_augment::ada::{Controller, ControllerState};
+use frugan_augment::ada::ControllerState;
 use frugan_nn::{LoadError, TensorMap};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Resul
         sums: trainer.sums.to_bits(),
         skipped_in_a_row: trainer.skipped_in_a_row,
         progress: progress.clone(),
-        controller: trainer.augmentation().controller_state().map(Controller::state),
+        controller: trainer.augmentation().state(),
     };
     tensor_file::write(path, &tensors, &description)
 }
@@ -101,8 +101,8 @@ pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
     if trainer.config.loss.path_length.is_some() {
         trainer.objective.path_length.load_state(&take("path_length"))?;
     }
-    if let (Some(controller), Some(saved)) = (trainer.objective.augmentation.controller(), &description.controller) {
-        controller.load_state(saved);
+    if let Some(saved) = description.controller {
+        trainer.objective.augmentation.load_state(saved);
     }
     trainer.itr = description.step;
     trainer.sums = Sums::from_bits(&description.sums);

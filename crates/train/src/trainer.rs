@@ -119,7 +119,7 @@ impl Trainer {
         let (ema, source) = (self.ema.params(), self.generator.params());
         self.config.optim.ema.update(ema, source, self.config.optim.batch, self.itr, nimg)?;
         self.itr += 1;
-        self.objective.augmentation.end_of_iteration(self.config.optim.batch * self.config.optim.num_d_steps);
+        self.objective.augmentation.end_iteration(self.config.optim.batch * self.config.optim.num_d_steps);
         Ok(())
     }
 

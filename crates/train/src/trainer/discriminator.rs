@@ -1,5 +1,6 @@
 //! D's step, and its lazy regulariser.
 
+use frugan_augment::ada::Source;
 use frugan_autograd::{GraphMode, Ints, Var, grad_of_scalar, no_grad};
 use frugan_data::images_to_float;
 use frugan_nn::{Mode, Purpose, Stream};
@@ -49,6 +50,7 @@ impl Trainer {
             }
         }
         self.observe_reals(&losses.real_logits)?;
+        self.objective.augmentation.observe(Source::Fake, &losses.fake_logits.to_vec::<f32>()?);
         self.observe_logits("fake", &losses.fake_logits)?;
         self.last = Some((fake, real.clone()));
         self.apply(Network::D, gradients, losses.total.item()?)
@@ -68,16 +70,12 @@ impl Trainer {
 
     /// D's outputs on training reals: for the monitors, and for ADA's controller.
     fn observe_reals(&mut self, logits: &Var) -> Result<()> {
-        self.objective.augmentation.observe_reals(&logits.to_vec::<f32>()?);
+        self.objective.augmentation.observe(Source::Real, &logits.to_vec::<f32>()?);
         self.observe_logits("real", logits)
     }
 
     fn observe_logits(&mut self, which: &str, logits: &Var) -> Result<()> {
-        let logits = logits.to_vec::<f32>()?;
-        if which == "fake" {
-            self.objective.augmentation.observe_fakes(&logits);
-        }
-        for logit in logits {
+        for logit in logits.to_vec::<f32>()? {
             self.sums.add(&format!("d/logit_{which}"), f64::from(logit));
             // The sign of exactly 0 is 0, as in ADA's statistic.
             let sign = if logit == 0.0 { 0.0 } else { f64::from(logit.signum()) };
@@ -103,7 +101,7 @@ impl Trainer {
             // Running mode: held-out images leave no trace in D's buffers.
             Ok::<_, crate::Error>(self.discriminator.logits(&seen, &labels, Mode::Running)?.to_vec::<f32>()?)
         })?;
-        self.objective.augmentation.observe_held_out(&logits);
+        self.objective.augmentation.observe(Source::HeldOut, &logits);
         Ok(())
     }
 }
