@@ -15,6 +15,7 @@ pub(crate) fn page(report: &Report) -> String {
         page.push_str(&format!("- {line}\n"));
     }
     page.push_str(&format!("\n{}\n{}\n", results_grid(report).render(), reading(report)));
+    page.push_str(&skipped(report));
     page.push_str(&format!("![metric over time]({}.svg)\n\n", report.table));
     page.push_str("## What differs from the published protocol\n\n");
     for sentence in &report.deviations {
@@ -39,7 +40,7 @@ pub(crate) fn page(report: &Report) -> String {
 /// Data, network, protocol, device, version: what a number means without which it is none.
 fn facts(report: &Report) -> Vec<String> {
     let of = |get: fn(&Cell) -> String| {
-        let mut all: Vec<String> = report.cells.iter().map(get).collect();
+        let mut all: Vec<String> = report.cells.iter().filter(|cell| cell.skipped.is_none()).map(get).collect();
         all.sort_unstable();
         all.dedup();
         all.join("; ")
@@ -54,6 +55,25 @@ fn facts(report: &Report) -> Vec<String> {
         format!("seeds: {}; device: {}", seeds(report), report.device),
         format!("frugan {} (commit {}): `{}`", report.version, report.commit, report.command),
     ]
+}
+
+/// The cells that nothing was run for, a reason a line.
+fn skipped(report: &Report) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for cell in &report.cells {
+        let Some(why) = &cell.skipped else { continue };
+        let place = format!("{}, {}", cell.row, cell.column);
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, places)) if places.contains(&place) => {}
+            Some((_, places)) => places.push(place),
+            None => reasons.push((why, vec![place])),
+        }
+    }
+    let line = |(why, places): &(&str, Vec<String>)| format!("- {}: {why}\n", places.join("; "));
+    match reasons.as_slice() {
+        [] => String::new(),
+        some => format!("Not run here:\n{}\n", some.iter().map(line).collect::<String>()),
+    }
 }
 
 fn seeds(report: &Report) -> String {
@@ -95,6 +115,7 @@ pub(crate) fn results_grid(report: &Report) -> Grid {
         let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
         row.push(match steps.is_empty() {
             _ if cells.iter().any(|cell| cell.error.is_some()) => "stopped: not finite".into(),
+            _ if cells.iter().any(|cell| cell.skipped.is_some()) => "not run".into(),
             true => "-".into(),
             false => steps.join(", "),
         });

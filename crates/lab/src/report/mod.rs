@@ -45,7 +45,7 @@ pub(crate) struct Report {
 }
 
 /// One cell for one seed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Cell {
     pub(crate) row: String,
     pub(crate) column: String,
@@ -72,6 +72,9 @@ pub(crate) struct Cell {
     /// Why the run came to no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Why nothing was run for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) skipped: Option<String>,
 }
 
 /// The metrics of one run over its length.
@@ -156,7 +159,7 @@ mod tests {
                         scale: "smoke".into(),
                         seed,
                         run: format!("{row}-{seed}"),
-                        error: None,
+                        ..Cell::default()
                     });
                 }
             }

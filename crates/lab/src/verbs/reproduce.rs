@@ -15,7 +15,7 @@ use crate::report::{Cell, Curve, Report, results_grid};
 use crate::runs::{Ended, Job, evaluations, lift, prepare_out, run_all};
 use crate::signals::Signals;
 use crate::sources::{self, Allowed};
-use crate::table::{Choice, Manifest, TablePlan, deviations, plan, slug};
+use crate::table::{Choice, Manifest, TablePlan, Work, deviations, plan, slug};
 
 /// All cells are composed and checked before any run starts. The same command again skips the finished runs and goes
 /// on with the broken one.
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         fill(&mut report, &table, index, &out.join(&table.runs[index].name))?;
         if let Ended::Failed(reason) = end {
-            let cells = report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index);
+            let cells = report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index));
             cells.for_each(|(cell, _)| cell.error = Some(reason.clone()));
         }
         report.write(&out).map(drop)
@@ -127,7 +127,7 @@ fn settle(
 fn jobs(table: &TablePlan, out: &Path) -> Result<Vec<Job>> {
     let mut shared = frugan_train::Library::new();
     let label = |index: usize| {
-        let mut cells = table.cells.iter().filter(|cell| cell.run == index);
+        let mut cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let first = cells.next().expect("every run has a cell");
         let name = match cells.next() {
             Some(_) => first.row.clone(),
@@ -143,7 +143,7 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
     println!("# {}: {} runs fill {} cells", manifest.name, table.runs.len(), table.cells.len());
     let first = leaves_of(&table.runs[0].resolved.config)?;
     for (index, run) in table.runs.iter().enumerate() {
-        let cells = table.cells.iter().filter(|cell| cell.run == index);
+        let cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let cells: Vec<String> = cells.map(|cell| format!("{} / {}", cell.row, cell.column)).collect();
         println!("\n# run {}: {}", run.name, cells.join("; "));
         if index == 0 {
@@ -163,8 +163,10 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
 
 /// What runs on what, before anything starts.
 fn announcement(manifest: &Manifest, report: &Report, table: &TablePlan) -> Vec<String> {
-    let cell = &report.cells[0];
-    vec![
+    // A plan without any run is refused, so some cell is not skipped.
+    let cell = report.cells.iter().find(|cell| cell.skipped.is_none()).unwrap_or(&report.cells[0]);
+    let skipped = report.cells.iter().filter(|cell| cell.skipped.is_some()).count();
+    let mut lines = vec![
         format!("{}: {} ({})", manifest.name, manifest.title, manifest.source),
         format!(
             "device {}, data {} ({} images, {}), network {}, scale {}: {} runs fill {} cells",
@@ -178,31 +180,38 @@ fn announcement(manifest: &Manifest, report: &Report, table: &TablePlan) -> Vec<
             table.cells.len()
         ),
         format!("{}: {}", report.scale, report.summary),
-    ]
+    ];
+    if skipped > 0 {
+        lines.push(format!("{skipped} cells are skipped; the report says why and what they need"));
+    }
+    lines
 }
 
 /// The report before any run has ended.
 fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &TablePlan, jobs: &[Job]) -> Report {
     let cells = table.cells.iter().map(|cell| {
-        let (run, plan) = (&table.runs[cell.run], &jobs[cell.run].plan);
-        let train = &plan.splits().train;
-        Cell {
+        let bare = Cell {
             row: cell.row.clone(),
             column: cell.column.clone(),
             paper: cell.paper.clone(),
-            ours: BTreeMap::new(),
-            step: None,
-            last: BTreeMap::new(),
-            last_step: None,
+            scale: scale.into(),
+            seed: cell.seed,
+            ..Cell::default()
+        };
+        let index = match &cell.work {
+            Work::Run(index) => *index,
+            Work::Skipped(why) => return Cell { skipped: Some(why.clone()), ..bare },
+        };
+        let (run, plan) = (&table.runs[index], &jobs[index].plan);
+        let train = &plan.splits().train;
+        Cell {
             protocol: sources::protocol(plan),
             data: plan.config().data.name.to_string(),
             num_images: train.len(),
             fingerprint: train.fingerprint.chars().take(12).collect(),
             network: sources::network_name(plan.config()).into(),
-            scale: scale.into(),
-            seed: cell.seed,
             run: run.name.clone(),
-            error: None,
+            ..bare
         }
     });
     Report {
@@ -238,7 +247,7 @@ fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Res
     let records = evaluations(dir)?;
     let outcome = Outcome::read(dir, Status::Finished).map_err(lift)?;
     let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
-    for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index) {
+    for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index)) {
         cell.ours = values(&outcome.best);
         cell.step = outcome.best.as_ref().map(|r| r.step);
         cell.last = values(&outcome.last);
