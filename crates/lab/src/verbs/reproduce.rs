@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::Device;
-use frugan_train::{Config, Outcome, Record, Status};
+use frugan_data::{DataName, Labels};
+use frugan_train::{Config, Estimate, Outcome, Record, Status};
 
 use super::{arguments, open_library};
 use crate::config::{Argument, Library, annotated, leaves_of, show};
@@ -146,6 +147,7 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
         let cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let cells: Vec<String> = cells.map(|cell| format!("{} / {}", cell.row, cell.column)).collect();
         println!("\n# run {}: {}", run.name, cells.join("; "));
+        println!("# estimate: {}", estimate(&run.resolved.config)?);
         if index == 0 {
             print!("{}", annotated(&run.resolved)?);
             continue;
@@ -159,6 +161,43 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// FLOPs a second that a run is taken to reach on one GPU in f32 (TF32): an assumption, a fifth of what an H100 reaches in
+/// a large matrix product.
+const ASSUMED_RATE: f64 = 60e12;
+
+/// Parameters, length, time and disk of a run, in a line.
+fn estimate(config: &Config) -> Result<String> {
+    let (classes, resolution) = match config.data.name {
+        DataName::Cifar10 | DataName::Synthetic => (10, 32),
+        DataName::Cifar100 => (100, 32),
+        DataName::Folder | DataName::Zip => (1, 256),
+    };
+    let classes = if config.data.labels == Labels::None { 1 } else { classes };
+    let resolution = config.data.resolution.unwrap_or(resolution);
+    let e = Estimate::of(config, classes, resolution).map_err(lift)?;
+    Ok(format!(
+        "G {} and D {} parameters, {:.0} kimg, {:.3} EFLOP of products: {:.1} hours of a GPU that sustains {:.0} TFLOP/s \
+         (an assumption), {:.0} MiB of disk",
+        grouped(e.g_weights),
+        grouped(e.d_weights),
+        e.kimg,
+        e.flops / 1e18,
+        e.flops / ASSUMED_RATE / 3600.0,
+        ASSUMED_RATE / 1e12,
+        e.disk_bytes as f64 / 1024.0 / 1024.0
+    ))
+}
+
+/// 4,304,387.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let commas = |(i, digit): (usize, char)| match (digits.len() - i) % 3 {
+        0 if i > 0 => format!(",{digit}"),
+        _ => digit.to_string(),
+    };
+    digits.chars().enumerate().map(commas).collect()
 }
 
 /// What runs on what, before anything starts.
