@@ -284,6 +284,8 @@ fn command() -> String {
 /// Enters a run's results into its cells.
 fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Result<()> {
     let records = evaluations(dir)?;
+    let ticks = frugan_train::read_records(&dir.join("stats.jsonl")).map_err(lift)?;
+    let gaps: Vec<(u64, f64)> = ticks.iter().filter_map(|tick| Some((tick.step, tick.get("d/gap")?))).collect();
     let outcome = Outcome::read(dir, Status::Finished).map_err(lift)?;
     let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
     for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index)) {
@@ -291,10 +293,13 @@ fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Res
         cell.step = outcome.best.as_ref().map(|r| r.step);
         cell.last = values(&outcome.last);
         cell.last_step = outcome.last.as_ref().map(|r| r.step);
+        let end = &gaps[gaps.len() - gaps.len().div_ceil(10)..];
+        cell.last_gap = (!end.is_empty()).then(|| end.iter().map(|(_, gap)| gap).sum::<f64>() / end.len() as f64);
         report.curves.push(Curve {
             row: planned.row.clone(),
             column: planned.column.clone(),
             points: records.iter().map(|r| (r.step, r.values.clone())).collect(),
+            gaps: gaps.clone(),
         });
     }
     Ok(())
