@@ -14,6 +14,9 @@ mod inception;
 mod losses;
 mod metrics;
 mod optim;
+mod sg2_models;
+mod sg2_ops;
+mod sg2_phase;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -118,6 +121,7 @@ fn check_of(file: &GoldenFile) -> Option<CheckKind> {
         "biggan" if file.case == "step" => Some(biggan_step::check),
         "biggan" => biggan::check_of(&file.case),
         "metrics" => metrics::check_of(&file.case).or_else(|| inception::check_of(&file.case)),
+        "sg2" => sg2_ops::check_of(&file.case).or_else(|| sg2_models::check_of(&file.case)),
         _ => None,
     }
 }
