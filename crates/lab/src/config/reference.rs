@@ -1,6 +1,7 @@
 //! The reference page: every key of a run's config with its meaning and default, from the fields' doc comments.
 
 use anyhow::Result;
+use frugan_augment::ada::AdaConfig;
 use frugan_models::{DcganConfig, ModelConfig};
 use frugan_train::Config;
 use toml::Table;
@@ -38,6 +39,8 @@ pub(crate) fn reference() -> Result<String> {
     page.push_str("\n# With model.name = \"dcgan\":\n");
     let dcgan = Table::try_from(ModelConfig::Dcgan(DcganConfig::default()))?;
     section(&mut page, "", "DcganConfig", &dcgan);
+    page.push_str("\n# Below augment.ada, of which any key switches ADA on:\n");
+    section(&mut page, "", "AdaConfig", &Table::try_from(AdaConfig::default())?);
     Ok(page)
 }
 
@@ -45,7 +48,7 @@ fn section(page: &mut String, table: &str, of: &str, values: &Table) {
     if !table.is_empty() {
         page.push_str(&format!("\n[{table}]\n"));
     }
-    let is_addendum = of == "DcganConfig";
+    let is_addendum = matches!(of, "DcganConfig" | "AdaConfig");
     if let Some(name) = values.get("name").filter(|_| !is_addendum && fields(of).all(|(field, _)| field != "name")) {
         page.push_str(&format!("name = {name}\n"));
     }
@@ -99,14 +102,16 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm ="] {
+        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "#   pipe = \"bgc\""] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
 
     #[test]
     fn every_field_is_documented() {
-        for (_, of) in TABLES.iter().chain([&("eval", "EvalConfig"), &("model", "DcganConfig")]) {
+        for (_, of) in
+            TABLES.iter().chain([&("eval", "EvalConfig"), &("model", "DcganConfig"), &("augment.ada", "AdaConfig")])
+        {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");
