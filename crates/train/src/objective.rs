@@ -73,6 +73,9 @@ impl Objective {
     pub fn new(config: &Config, device: &Device) -> Result<Self> {
         let input = |e: String| Error::Config(e);
         let policy = Policy::parse(&config.augment.policy).map_err(|e| input(e.to_string()))?;
+        if config.augment.ada.is_some() {
+            return Err(input("augment.ada: training does not run ADA's pipe yet; remove the table".into()));
+        }
         let t_on_real = config.augment.on.d_real && !policy.is_identity();
         let cr = match config.loss.cr.pairing(t_on_real).map_err(|e| input(e.to_string()))? {
             Some(pairing) => Some(Consistency {
