@@ -63,7 +63,7 @@ impl Trainer {
             adam_g: Adam::new(config.optim.g, models.generator.params())?,
             adam_d: Adam::new(config.optim.d, models.discriminator.params())?,
             objective: Objective::new(config, device)?,
-            loader: Loader::new(train, config.optim.batch, config.seed, config.data.mirror)?,
+            loader: Loader::new(train, config.optim.batch, config.seed, config.data.sampling())?,
             generator: models.generator,
             discriminator: models.discriminator,
             ema,

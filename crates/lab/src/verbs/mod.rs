@@ -1,6 +1,7 @@
 //! The verbs of the command line, one a file: typed arguments, a resolved plan, the run.
 
 pub(crate) mod config;
+pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod reproduce;
