@@ -5,7 +5,7 @@ use frugan_autograd::check::spread;
 use frugan_autograd::update::{AdamStep, adam, lerp};
 use frugan_autograd::{
     Activation, BiasAct, Conv2dConfig, DType, Fir, GraphMode, Ints, ModulatedConv2d, Resample, Result, Upfirdn2d, Var,
-    grad,
+    Warp, grad,
 };
 
 fn leaf(shape: &[usize], salt: u64) -> Result<Var> {
@@ -64,6 +64,9 @@ fn everything() -> Result<Vec<Var>> {
     };
     let images: &[usize] = &[9, 20, 16, 16];
     let offsets = Ints::from_iter((0..9).map(|i| i - 4));
+    let turned = |i| [[0.8, 0.1 * f64::from(i), 0.5], [-0.2 * f64::from(i), 1.1, f64::from(i)]];
+    let warp = Warp::new((0..9).map(turned).collect(), [9, 8, 7, 6], [1.0 / 12.0; 12]);
+    let colors = spread(&[9, 20, 21], -1.0, 1.0, 8)?.to_dtype(DType::F32)?.into();
     let mut all = vec![
         conv([9, 20, 16, 16], [37, 20, 3, 3], 1, [1, 1])?,
         conv([9, 20, 16, 16], [37, 20, 1, 1], 1, [0, 0])?,
@@ -83,6 +86,7 @@ fn everything() -> Result<Vec<Var>> {
         through(&[images], |v| v[0].max_pool2d(3, 2, 1)?.exp()?.mean_keep(&[0, 2, 3]))?,
         through(&[images], |v| v[0].avg_pool2d(3, 1, 1)?.flip(3)?.sigmoid())?,
         through(&[images], |v| v[0].shift(&offsets, &offsets)?.erase(&offsets, &offsets, 5, 6)?.square())?,
+        through(&[images], |v| v[0].warp2d(&warp)?.color_matrix(&colors))?,
         through(&[&[11, 700]], |v| v[0].gather(&vec![3, 3, 10, 0].into())?.abs())?,
     ];
     all.extend(resampled_and_modulated()?);

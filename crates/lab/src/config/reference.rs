@@ -1,6 +1,7 @@
 //! The reference page: every key of a run's config with its meaning and default, from the fields' doc comments.
 
 use anyhow::Result;
+use frugan_augment::ada::AdaConfig;
 use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
 use frugan_train::Config;
 use toml::Table;
@@ -39,6 +40,8 @@ pub(crate) fn reference() -> Result<String> {
         page.push_str(&format!("\n# With model.name = \"{}\":\n", model.name()));
         section(&mut page, "", of, &Table::try_from(model)?);
     }
+    page.push_str("\n# Below augment.ada, of which any key switches ADA on:\n");
+    section(&mut page, "", "AdaConfig", &Table::try_from(AdaConfig::default())?);
     Ok(page)
 }
 
@@ -54,7 +57,7 @@ fn section(page: &mut String, table: &str, of: &str, values: &Table) {
     if !table.is_empty() {
         page.push_str(&format!("\n[{table}]\n"));
     }
-    let is_addendum = other_models().iter().any(|(_, other)| *other == of);
+    let is_addendum = of == "AdaConfig" || other_models().iter().any(|(_, other)| *other == of);
     if let Some(name) = values.get("name").filter(|_| !is_addendum && fields(of).all(|(field, _)| field != "name")) {
         page.push_str(&format!("name = {name}\n"));
     }
@@ -108,7 +111,7 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "#   mbstd_group ="] {
+        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "#   mbstd_group =", "#   pipe = \"bgc\""] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
@@ -116,7 +119,8 @@ mod tests {
     #[test]
     fn every_field_is_documented() {
         let models = other_models().map(|(_, of)| ("model", of));
-        for (_, of) in TABLES.iter().chain([&("eval", "EvalConfig")]).chain(&models) {
+        let others = [&("eval", "EvalConfig"), &("augment.ada", "AdaConfig")];
+        for (_, of) in TABLES.iter().chain(others).chain(&models) {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");

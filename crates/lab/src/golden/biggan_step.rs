@@ -84,6 +84,7 @@ impl<'a> Replay<'a> {
             augment: AugmentConfig {
                 policy: config.policy.clone(),
                 on: On { d_real: true, d_fake: true, g_fake: true },
+                ada: None,
             },
             loss: LossConfig {
                 cr: CrConfig { weight: config.cr, augment: config.cr_augment.clone() },

@@ -3,6 +3,7 @@
 //! One safetensors file a case: inputs, random draws, weights, and what the reference computed from them. A kind has
 //! one file here, which feeds the inputs and draws to the crates' public functions and hands the results to [`Check`].
 
+mod ada;
 mod biggan;
 mod biggan_step;
 mod check;
@@ -115,6 +116,7 @@ type CheckKind = fn(&GoldenFile, &mut Check) -> Result<()>;
 fn check_of(file: &GoldenFile) -> Option<CheckKind> {
     match file.kind.as_str() {
         "diffaug" => Some(diffaug::check),
+        "ada" => ada::check_of(&file.case),
         "data" => data::check_of(&file.case),
         "optim" => optim::check_of(&file.case),
         "losses" => losses::check_of(&file.case),
