@@ -1,5 +1,6 @@
 //! How the loader walks through the training images: order and mirror images.
 
+use crate::dataset::Dataset;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;

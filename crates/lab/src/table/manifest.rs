@@ -109,6 +109,12 @@ pub(crate) struct Scale {
     groups: BTreeMap<String, String>,
     #[serde(default)]
     config: toml::Table,
+    /// Changes for the rows of one family.
+    #[serde(default)]
+    families: BTreeMap<String, Change>,
+    /// Changes in one column.
+    #[serde(default)]
+    columns: BTreeMap<String, Change>,
 }
 
 impl Manifest {

@@ -1,6 +1,5 @@
 //! `frugan reproduce`: a table of a paper, ours against the published numbers.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
