@@ -79,7 +79,16 @@ pub struct LecamConfig {
 impl Default for LossConfig {
     fn default() -> Self {
         let (cr, lecam) = (CrConfig::default(), LecamConfig::default());
-        Self { name: LossName::default(), label_smoothing: 0.0, drift: 0.0, ortho: 0.0, cr, lecam, r1: None, path_length: None }
+        Self {
+            name: LossName::default(),
+            label_smoothing: 0.0,
+            drift: 0.0,
+            ortho: 0.0,
+            cr,
+            lecam,
+            r1: None,
+            path_length: None,
+        }
     }
 }
 

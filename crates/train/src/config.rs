@@ -193,7 +193,8 @@ impl EmaConfig {
         }
         if self.halflife_kimg.is_none() && (self.rampup.is_some() || self.start_kimg.is_some()) {
             return Err(Error::Config(
-                "optim.ema.rampup and start_kimg belong to a half-life: set optim.ema.halflife_kimg, or leave them out".into(),
+                "optim.ema.rampup and start_kimg belong to a half-life: set optim.ema.halflife_kimg, or leave them out"
+                    .into(),
             ));
         }
         Ok(())

@@ -163,7 +163,9 @@ impl Objective {
         };
         let lecam = self.lecam.step(&real_logits, &fake_logits, itr)?;
         let r1 = match (&self.r1, with_r1) {
-            (Some(r1), true) => Some(r1_penalty(&real_logits, r1.differentiated(&raw, &real))?.mean()?.scale(0.5 * r1.gamma)?),
+            (Some(r1), true) => {
+                Some(r1_penalty(&real_logits, r1.differentiated(&raw, &real))?.mean()?.scale(0.5 * r1.gamma)?)
+            }
             _ => None,
         };
         let mut total = parts.total;

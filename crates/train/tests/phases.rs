@@ -81,8 +81,7 @@ fn r1_in_every_step_shrinks_the_gradient_at_reals() {
         let trainer = after(config, 12);
         let (images, labels) = (&data().train, frugan_autograd::Ints::from(vec![0; 8]));
         let pixels: Vec<f32> = images.images[..8 * 3 * 32 * 32].iter().map(|p| f32::from(*p) / 127.5 - 1.0).collect();
-        let tensor =
-            frugan_autograd::Tensor::from_vec(pixels, (8, 3, 32, 32), &candle_core::Device::Cpu).unwrap();
+        let tensor = frugan_autograd::Tensor::from_vec(pixels, (8, 3, 32, 32), &candle_core::Device::Cpu).unwrap();
         let reals = frugan_autograd::Var::leaf(tensor);
         let logits = trainer.discriminator.logits(&reals, &labels, frugan_nn::Mode::Running).unwrap();
         frugan_losses::r1_penalty(&logits, &reals).unwrap().mean().unwrap().item().unwrap()
@@ -106,9 +105,8 @@ fn path_length_needs_styles() {
 fn the_average_by_half_life_lags_and_buffers_are_copied() {
     let trainer = after(&style(), 3);
     let (g, ema) = (trainer.generator.params(), trainer.ema.params());
-    let differ = |name: &str| {
-        g.get(name).unwrap().to_vec::<f32>().unwrap() != ema.get(name).unwrap().to_vec::<f32>().unwrap()
-    };
+    let differ =
+        |name: &str| g.get(name).unwrap().to_vec::<f32>().unwrap() != ema.get(name).unwrap().to_vec::<f32>().unwrap();
     assert!(differ("synthesis.b4.const"));
     assert!(!differ("mapping.w_avg"));
 }

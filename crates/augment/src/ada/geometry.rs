@@ -122,7 +122,7 @@ impl Geometry {
     /// let draws = pipe.draw(1, [3, 24, 24], &mut Stream::new(0, Purpose::new("d.ada"), 0));
     /// let geometry = pipe.geometry(&draws, 0.0, [24, 24])?.expect("blit moves pixels");
     /// // Grid and image have 60 and 72 places a side.
-    /// assert_eq!(geometry.theta()[0][0][0], 60.0 / 72.0);
+    /// assert!((geometry.theta()[0][0][0] - 60.0 / 72.0).abs() < 1e-12);
     /// # Ok(()) }
     /// ```
     pub fn theta(&self) -> Vec<[[f64; 3]; 2]> {

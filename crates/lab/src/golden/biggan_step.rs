@@ -150,7 +150,8 @@ impl<'a> Replay<'a> {
         let (z, labels) = self.latents()?;
         let fake = self.models.generator.generate(&z, &labels, Mode::Train)?;
         let draws = policy_draws(&self.policy, &mut self.draws)?;
-        let loss = self.objective.generator(self.models.discriminator.as_ref(), (&fake, &labels), None, &of_policy(draws))?;
+        let loss =
+            self.objective.generator(self.models.discriminator.as_ref(), (&fake, &labels), None, &of_policy(draws))?;
         step(&mut self.adam_g, self.models.generator.params(), &loss)?;
         Ok(loss)
     }

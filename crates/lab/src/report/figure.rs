@@ -147,7 +147,14 @@ fn draw_gaps(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> R
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..last.max(1) as f64 * 1.02, lowest.max(-1.0)..1.0)?;
     let step = |v: &f64| format!("{v:.0}");
-    chart.configure_mesh().x_desc("G steps").max_light_lines(1).x_label_formatter(&step).y_labels(6).x_labels(6).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("G steps")
+        .max_light_lines(1)
+        .x_label_formatter(&step)
+        .y_labels(6)
+        .x_labels(6)
+        .draw()?;
     for (i, row) in rows.iter().enumerate() {
         for curve in curves().filter(|c| c.row == *row) {
             let points = curve.gaps.iter().map(|(step, gap)| (*step as f64, *gap));

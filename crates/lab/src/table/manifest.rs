@@ -161,7 +161,9 @@ impl Manifest {
         let families: Vec<&str> = self.rows.iter().filter_map(|r| r.family.as_deref()).collect();
         let known = |place: String, name: &str, all: &[&str]| match all.contains(&name) {
             true => Ok(()),
-            false => Err(input(format!("{place}: the table has no `{name}`{}", did_you_mean(name, all.iter().copied())))),
+            false => {
+                Err(input(format!("{place}: the table has no `{name}`{}", did_you_mean(name, all.iter().copied()))))
+            }
         };
         for row in &self.rows {
             row.at.keys().try_for_each(|name| known(format!("row `{}`, at", row.name), name, &columns))?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use figment::value::Value;
+use frugan_data::DataName;
 use frugan_train::Config;
 
 use super::manifest::{Column, Row};
@@ -120,6 +121,7 @@ fn cell(
     }
     if let Some(fetch) = &column.fetch
         && let Some(root) = resolved.config.data.root.take()
+        && matches!(resolved.config.data.name, DataName::Folder | DataName::Zip)
     {
         match sources::find_root(&root) {
             Some(found) => resolved.config.data.root = Some(found),

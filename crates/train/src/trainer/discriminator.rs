@@ -94,8 +94,11 @@ impl Trainer {
         let pixels: Vec<f32> = places.iter().flat_map(|place| images_to_float(held_out.image(*place))).collect();
         let labels = places.iter().map(|place| held_out.labels[*place] as i32).collect();
         let (images, labels) = self.images(pixels, labels)?;
-        let draws =
-            self.objective.augmentation.draw(n, self.image_shape(), &mut Stream::new(self.config.seed, AUGMENT, d_step));
+        let draws = self.objective.augmentation.draw(
+            n,
+            self.image_shape(),
+            &mut Stream::new(self.config.seed, AUGMENT, d_step),
+        );
         let logits = no_grad(|| {
             let seen = self.objective.as_d_sees_reals(&images, &draws)?;
             // Running mode: held-out images leave no trace in D's buffers.

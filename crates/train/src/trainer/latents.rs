@@ -68,8 +68,7 @@ impl Trainer {
     /// Latents z ~ N(0, 1), and labels: uniform over the classes, or those of random training images.
     pub(super) fn latents(&self, n: usize, pass: &Pass, step: u64) -> Result<(Var, Ints)> {
         let seed = self.config.seed;
-        let (z, uniform) =
-            latents(self.generator.as_ref(), n, [pass.latent, pass.labels], seed, step, &self.device)?;
+        let (z, uniform) = latents(self.generator.as_ref(), n, [pass.latent, pass.labels], seed, step, &self.device)?;
         let Some(of_data) = &self.fake_labels else { return Ok((z, uniform)) };
         let places = Stream::new(seed, pass.labels, step).integers(n, of_data.len() as u32);
         let labels: Ints = places.into_iter().map(|place| of_data[place as usize]).collect();
