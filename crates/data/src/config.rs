@@ -1,7 +1,7 @@
 //! What a run says about its data: the `[data]` section.
 
 use crate::error::{Error, Result};
-use crate::sampling::{Mirror, Sampler, Sampling};
+use crate::sampling::{FakeLabels, Mirror, Sampler, Sampling};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -110,6 +110,10 @@ pub struct DataConfig {
     /// drifting order.
     #[serde(skip_serializing_if = "Sampler::is_default")]
     pub sampler: Sampler,
+    /// The classes of fakes in training: `uniform` (default, DiffAugment's BigGAN code) or `data`, those of random training
+    /// images (StyleGAN2's code).
+    #[serde(skip_serializing_if = "FakeLabels::is_default")]
+    pub fake_labels: FakeLabels,
     /// Side of the images in pixels. `folder` and `zip`: images of another size are cropped to their central square
     /// and resized to it on reading; without it, all must have the side of most images. `synthetic`: 16 to 256,
     /// default 32. CIFAR: 32 or nothing.
@@ -138,6 +142,7 @@ impl Default for DataConfig {
             subset_order: SubsetOrder::Drawn,
             mirror: Mirror::Coin,
             sampler: Sampler::MultiEpoch,
+            fake_labels: FakeLabels::Uniform,
             resolution: None,
             labels: Labels::Folders,
             test_fraction: 0.1,

@@ -46,5 +46,5 @@ pub use loader::{Batch, Fetch, Loader};
 pub use mt19937::Mt19937;
 pub use open::open;
 pub use resize::to_square;
-pub use sampling::{Mirror, Sampler, Sampling};
+pub use sampling::{FakeLabels, Mirror, Sampler, Sampling};
 pub use subset::{InfiniteSampler, subset_indices};

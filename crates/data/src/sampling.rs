@@ -1,8 +1,44 @@
 //! How the loader walks through the training images: order and mirror images.
 
+use crate::dataset::Dataset;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+
+/// The classes of the fakes that a run trains on.
+///
+/// ```
+/// use frugan_data::{FakeLabels, synthetic};
+/// let set = synthetic::test(32);
+/// assert_eq!(FakeLabels::Uniform.of(&set), None);
+/// assert_eq!(FakeLabels::Data.of(&set).map(|labels| labels.len()), Some(1000));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FakeLabels {
+    /// Uniform over the classes, whatever the images' are: DiffAugment's BigGAN code.
+    #[default]
+    Uniform,
+    /// Those of random training images: StyleGAN2's code.
+    Data,
+}
+
+impl FakeLabels {
+    /// Whether it is the default, which published configs leave out.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The labels to draw from; `None` for uniform ones.
+    ///
+    /// ```
+    /// use frugan_data::{FakeLabels, synthetic};
+    /// assert!(FakeLabels::Data.of(&synthetic::test(32)).is_some_and(|labels| labels.iter().all(|label| *label < 10)));
+    /// ```
+    pub fn of(self, train: &Dataset) -> Option<Vec<i32>> {
+        (self == Self::Data).then(|| train.labels.iter().map(|label| *label as i32).collect())
+    }
+}
 
 /// Which training images are mirrored along their width.
 ///

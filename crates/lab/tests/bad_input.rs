@@ -56,6 +56,7 @@ fn overrides() -> Vec<Case> {
             train(&["loss.bcr.real=5.0", "loss.cr.weight=10.0"]),
             &["loss.bcr beside loss.cr.weight = 10"],
         ),
+        case("a loss that no step uses", train(&["loss.apa.kimg=100.0"]), &["loss.apa: no training step uses it yet"]),
         case("unknown metric", train(&["eval.metrics=[\"fidd\"]"]), &["eval.metrics = fidd"]),
         case("negative steps", train(&["train.steps=-5"]), &["argument `train.steps=-5`"]),
         case("no steps", train(&["train.steps=0"]), &["train.steps = 0", "1 or more"]),

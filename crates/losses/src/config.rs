@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     AcganConfig, Adversarial, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig,
-    Pairing, ZcrConfig,
+    Pairing, PathLengthConfig, R1Config, ZcrConfig,
 };
 
 /// `[loss]`: the adversarial loss, the regularisers of D, and the tricks. What is an `Option` is off when absent.
@@ -31,6 +31,12 @@ pub struct LossConfig {
     pub cr: CrConfig,
     /// The LeCam regulariser.
     pub lecam: LecamConfig,
+    /// R1. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r1: Option<R1Config>,
+    /// Path length regularisation, of StyleGAN2 alone. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_length: Option<PathLengthConfig>,
     /// Balanced consistency regularisation. Absent by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bcr: Option<BcrConfig>,
@@ -107,6 +113,8 @@ impl Default for LossConfig {
             label_flip: None,
             cr: CrConfig::default(),
             lecam: LecamConfig::default(),
+            r1: None,
+            path_length: None,
             bcr: None,
             zcr: None,
             gradient_penalty: None,
@@ -218,9 +226,15 @@ impl LossConfig {
             ("ortho", self.ortho),
             ("cr.weight", self.cr.weight),
             ("lecam.weight", self.lecam.weight),
+            ("r1.gamma", self.r1.map_or(0.0, |r1| r1.gamma)),
+            ("path_length.weight", self.path_length.map_or(0.0, |pl| pl.weight)),
         ];
         for (key, value) in weights {
             in_range(key, value, 0.0..f64::INFINITY, "a finite number from 0 up")?;
+        }
+        if let Some(pl) = &self.path_length {
+            in_range("path_length.decay", pl.decay, f64::MIN_POSITIVE..1.0 + f64::EPSILON, "a number in (0, 1]")?;
+            in_range("path_length.batch_shrink", pl.batch_shrink as f64, 1.0..f64::INFINITY, "1 or more")?;
         }
         self.has_effect("label_smoothing", self.label_smoothing, LossName::Bce)?;
         self.has_effect("drift", self.drift, LossName::Wasserstein)?;

@@ -7,6 +7,7 @@
 //! - [`Pairing`] and [`consistency`]: consistency regularisation (CR), and which image stands in each half of a pair;
 //! - [`BcrConfig`], [`ZcrConfig`]: consistency on fakes too, and on moves of z (bCR, zCR);
 //! - [`Lecam`]: the LeCam regulariser with its running means of logits;
+//! - [`r1_penalty`] of D and [`PathLength`] of G: penalties on gradients, for StyleGAN2;
 //! - [`GradientPenaltyConfig`]: WGAN-GP and DRAGAN, by gradients of gradients;
 //! - [`Apa`]: adaptive pseudo augmentation, a controller with a state;
 //! - [`add_orthogonal_gradients`]: orthogonal regularisation, which goes straight into the gradients;
@@ -43,6 +44,8 @@ mod instance_noise;
 mod label_flip;
 mod lecam;
 mod orthogonal;
+mod path_length;
+mod r1;
 mod zcr;
 
 pub use acgan::{AcganConfig, class_loss};
@@ -57,4 +60,6 @@ pub use instance_noise::InstanceNoiseConfig;
 pub use label_flip::flip_labels;
 pub use lecam::{Lecam, lecam_penalty};
 pub use orthogonal::{add_orthogonal_gradients, orthogonal_gradient};
+pub use path_length::{PathLength, PathLengthConfig, path_lengths};
+pub use r1::{R1Config, R1Images, r1_penalty};
 pub use zcr::ZcrConfig;

@@ -1,10 +1,12 @@
 //! The reference page: every key of a run's config with its meaning and default, from the fields' doc comments.
 
 use anyhow::Result;
+use frugan_augment::ada::AdaConfig;
 use frugan_losses::{
-    AcganConfig, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig, ZcrConfig,
+    AcganConfig, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig,
+    PathLengthConfig, R1Config, ZcrConfig,
 };
-use frugan_models::{DcganConfig, ModelConfig};
+use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
 use frugan_train::Config;
 use toml::Table;
 
@@ -29,8 +31,11 @@ const TABLES: [(&str, &str); 13] = [
 ];
 
 /// The tables that are absent by default, each with its struct and what it holds when it is named without values.
-fn optional_tables() -> Result<[(&'static str, &'static str, Table); 7]> {
+fn optional_tables() -> Result<[(&'static str, &'static str, Table); 10]> {
     Ok([
+        ("augment.ada", "AdaConfig", Table::try_from(AdaConfig::default())?),
+        ("loss.r1", "R1Config", Table::try_from(R1Config::default())?),
+        ("loss.path_length", "PathLengthConfig", Table::try_from(PathLengthConfig::default())?),
         ("loss.bcr", "BcrConfig", Table::try_from(BcrConfig::default())?),
         ("loss.zcr", "ZcrConfig", Table::try_from(ZcrConfig::default())?),
         ("loss.gradient_penalty", "GradientPenaltyConfig", Table::try_from(GradientPenaltyConfig::default())?),
@@ -55,10 +60,19 @@ pub(crate) fn reference() -> Result<String> {
         page.push_str(&format!("\n# Absent by default; with any of its keys:\n# [{table}]\n"));
         section(&mut page, "", of, &values, true);
     }
-    page.push_str("\n# With model.name = \"dcgan\":\n");
-    let dcgan = Table::try_from(ModelConfig::Dcgan(DcganConfig::default()))?;
-    section(&mut page, "", "DcganConfig", &dcgan, true);
+    for (model, of) in other_models() {
+        page.push_str(&format!("\n# With model.name = \"{}\":\n", model.name()));
+        section(&mut page, "", of, &Table::try_from(model)?, true);
+    }
     Ok(page)
+}
+
+/// The models that are not the default, and their structs.
+fn other_models() -> [(ModelConfig, &'static str); 2] {
+    [
+        (ModelConfig::Dcgan(DcganConfig::default()), "DcganConfig"),
+        (ModelConfig::StyleGan2(StyleGan2Config::default()), "StyleGan2Config"),
+    ]
 }
 
 /// One table's keys; those of an addendum are commented out.
@@ -119,16 +133,25 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "# [loss.apa]", "#   until_kimg = 1000.0"] {
+        for key in [
+            "# num_images =",
+            "# clip_norm =",
+            "#   d_norm =",
+            "#   mbstd_group =",
+            "# [augment.ada]",
+            "#   pipe = \"bgc\"",
+            "#   gamma = 10.0",
+            "#   until_kimg = 1000.0",
+        ] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
 
     #[test]
     fn every_field_is_documented() {
+        let models = other_models().map(|(_, of)| ("model", of));
         let optional = optional_tables().unwrap().map(|(table, of, _)| (table, of));
-        let more = [("eval", "EvalConfig"), ("model", "DcganConfig")];
-        for (_, of) in TABLES.into_iter().chain(more).chain(optional) {
+        for (_, of) in TABLES.into_iter().chain([("eval", "EvalConfig")]).chain(optional).chain(models) {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");
