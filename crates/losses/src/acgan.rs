@@ -46,7 +46,7 @@ impl AcganConfig {
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> std::result::Result<(), ConfigError> {
         for (key, value) in [("acgan.d_weight", self.d_weight), ("acgan.g_weight", self.g_weight)] {
             in_range(key, value, 0.0..f64::INFINITY, "a finite number from 0 up")?;
         }

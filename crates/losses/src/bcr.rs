@@ -40,7 +40,7 @@ impl BcrConfig {
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> std::result::Result<(), ConfigError> {
         for (key, value) in [("bcr.real", self.real), ("bcr.fake", self.fake)] {
             in_range(key, value, 0.0..f64::INFINITY, "a finite number from 0 up")?;
         }

@@ -22,21 +22,20 @@ impl Default for FeatureMatchingConfig {
 }
 
 impl FeatureMatchingConfig {
-    /// G's loss, of rank 0: `weight * |mean f(x) - mean f(G(z))|^2`, with the adversarial loss before it unless
-    /// it is to stand alone. See [`feature_matching`].
+    /// `weight * |mean f(x) - mean f(G(z))|^2`, of rank 0; see [`feature_matching`]. The caller adds it to the adversarial
+    /// loss, or puts it in its place where it stands [`FeatureMatchingConfig::alone`].
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn generator(&self, adversarial: &Var, real: &Var, fake: &Var) -> Result<Var> {
-        let matching = feature_matching(real, fake)?.scale(self.weight)?;
-        if self.alone { Ok(matching) } else { adversarial.add(&matching) }
+    pub fn generator(&self, real: &Var, fake: &Var) -> Result<Var> {
+        feature_matching(real, fake)?.scale(self.weight)
     }
 
     /// Checks every value on its own.
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> std::result::Result<(), ConfigError> {
         let above_0 = f64::MIN_POSITIVE..f64::INFINITY;
         in_range("feature_matching.weight", self.weight, above_0, "a finite number above 0")
     }

@@ -83,7 +83,7 @@ impl GradientPenaltyConfig {
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> std::result::Result<(), ConfigError> {
         let above_0 = f64::MIN_POSITIVE..f64::INFINITY;
         in_range("gradient_penalty.weight", self.weight, above_0.clone(), "a finite number above 0")?;
         in_range("gradient_penalty.target", self.target, 0.0..f64::INFINITY, "a finite number from 0 up")?;

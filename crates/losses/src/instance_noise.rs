@@ -44,7 +44,7 @@ impl InstanceNoiseConfig {
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> std::result::Result<(), ConfigError> {
         let above_0 = f64::MIN_POSITIVE..f64::INFINITY;
         in_range("instance_noise.std0", self.std0, above_0.clone(), "a finite number above 0")?;
         in_range("instance_noise.until_kimg", self.until_kimg, above_0, "a finite number above 0")

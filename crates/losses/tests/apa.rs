@@ -1,7 +1,7 @@
 //! APA's controller over time, what it shows D, and its state.
 #![allow(clippy::unwrap_used)]
 
-use frugan_autograd::{Result, Tensor, Var};
+use frugan_autograd::{Ints, Result, Tensor, Var};
 use frugan_losses::{Apa, ApaConfig, ApaState};
 
 const CONFIG: ApaConfig = ApaConfig { target: 0.6, kimg: 1.0, interval_steps: 2 };
@@ -48,14 +48,17 @@ fn at_the_target_p_stays() -> Result<()> {
 fn the_deceived_are_shown_as_fakes_in_their_places() -> Result<()> {
     let mut apa = Apa::new(CONFIG);
     assert_eq!(apa.deceived(&[0.0, 0.9]), [false, false], "none at p = 0");
-    apa.load_state(ApaState { p: 0.25, ..ApaState::default() });
+    apa.load_state(ApaState { level: 250, ..ApaState::default() });
     let deceived = apa.deceived(&[0.1, 0.25, 0.9]);
     assert_eq!(deceived, [true, false, false]);
     let (real, fake) = (logits(&[1.0, 2.0, 3.0])?, logits(&[-1.0, -2.0, -3.0])?);
-    assert_eq!(Apa::mix(&real, &fake, &deceived)?.to_vec::<f32>()?, [-1.0, 2.0, 3.0]);
-    assert_eq!(Apa::mix(&real, &fake, &[false; 3])?.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
-    let error = Apa::mix(&real, &logits(&[0.0])?, &deceived).unwrap_err().to_string();
+    let (kept, made) = (Ints::from(vec![1, 2, 3]), Ints::from(vec![7, 8, 9]));
+    let (images, labels) = Apa::mix((&real, &kept), (&fake, &made), &deceived)?;
+    assert_eq!((images.to_vec::<f32>()?, labels.to_vec()?), (vec![-1.0, 2.0, 3.0], vec![7, 2, 3]));
+    let error = Apa::mix((&real, &kept), (&logits(&[0.0])?, &made), &deceived).unwrap_err().to_string();
     assert!(error.starts_with("apa: [3, 1] and [1, 1] with 3 coins"), "{error}");
+    let error = Apa::mix((&real, &kept), (&fake, &Ints::from(vec![7])), &deceived).unwrap_err().to_string();
+    assert!(error.starts_with("apa: 3 and 1 labels for 3 images"), "{error}");
     Ok(())
 }
 
@@ -74,6 +77,6 @@ fn a_restored_state_goes_on_as_the_unbroken_one() -> Result<()> {
         resumed.step(step)?;
     }
     assert_eq!(unbroken.state(), resumed.state());
-    assert!(serde_json::from_str::<ApaState>(r#"{"p": 0.5, "q": 1}"#).is_err());
+    assert!(serde_json::from_str::<ApaState>(r#"{"level": 5, "q": 1}"#).is_err());
     Ok(())
 }

@@ -5,6 +5,7 @@ mod biggan;
 mod config;
 mod dcgan;
 mod error;
+mod labels;
 mod stylegan2;
 mod traits;
 
@@ -12,8 +13,9 @@ pub use biggan::{BigganConfig, BigganDiscriminator, BigganGenerator, GeneratorNo
 pub use config::{ModelConfig, Models, Placement};
 pub use dcgan::{DcganConfig, DcganDiscriminator, DcganGenerator, DiscriminatorNorm};
 pub use error::ModelError;
+pub use labels::DLabels;
 pub use stylegan2::{
     LabelEmbedding, MappingNetwork, MappingOptions, MixingScope, Noise, StyleGan2Architecture, StyleGan2Config,
     StyleGan2Discriminator, StyleGan2Generator, StyleMix, SynthesisNetwork, Truncation,
 };
-pub use traits::{Discriminator, Generator, StyleGenerator, standing_statistics};
+pub use traits::{Discriminator, Generator, Judgement, StyleGenerator, standing_statistics};

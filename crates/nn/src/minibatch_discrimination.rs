@@ -68,10 +68,10 @@ mod tests {
     fn closeness_is_its_formula() {
         // One feature, two kernels of length 2: M = x (1, -2; 0.5, 0).
         let weight = matrix(&[1.0, -2.0, 0.5, 0.0], (1, 4));
-        let x = [0.3, 1.0, -0.2];
+        let x = [0.3f64, 1.0, -0.2];
         let got = closeness(&matrix(&x, (3, 1)), &weight, [2, 2]).and_then(|o| o.to_vec::<f64>()).expect("it computes");
         for (i, a) in x.iter().enumerate() {
-            for (kernel, length) in [3.0, 0.5].iter().enumerate() {
+            for (kernel, length) in [3f64, 0.5].iter().enumerate() {
                 let want: f64 = x.iter().map(|b| (-length * (a - b).abs()).exp()).sum();
                 assert!((got[2 * i + kernel] - want).abs() < 1e-12, "image {i}, kernel {kernel}");
             }

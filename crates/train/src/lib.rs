@@ -6,6 +6,7 @@
 mod atomic;
 mod augmentation;
 mod config;
+mod early_stop;
 mod error;
 mod estimate;
 mod evaluation;
@@ -17,6 +18,8 @@ mod monitor;
 mod nonfinite;
 mod objective;
 mod observer;
+mod outcome;
+mod recipe;
 mod run;
 mod run_dir;
 mod snapshot;
@@ -30,6 +33,7 @@ mod trainer;
 pub use atomic::write as write_atomic;
 pub use augmentation::{AugmentDraws, Augmentation};
 pub use config::{Config, EmaConfig, First, KeepSnapshots, Lazy, OptimConfig, TrainConfig};
+pub use early_stop::EarlyStopConfig;
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use evaluation::Evaluation;
@@ -37,12 +41,14 @@ pub use grid::Grid;
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use monitor::{
-    COLLAPSED_DISTANCE, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings,
+    COLLAPSED_DISTANCE, DECEIVED_P, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings,
 };
 pub use nonfinite::Nonfinite;
-pub use objective::{DBatch, DDraws, DLosses, Objective};
+pub use objective::{DBatch, DDraws, DLosses, GBatch, GDraws, GLosses, NoiseDraws, Objective, PenaltyDraws};
 pub use observer::{Observer, Silent, Speed};
-pub use run::{Outcome, Plan, Status, distance};
+pub use outcome::{Outcome, Status, distance};
+pub use recipe::departures;
+pub use run::Plan;
 pub use run_dir::{RunDir, newest_state};
 pub use snapshot::{About, Snapshot, class_rows, fakes};
 pub use stats::{Record, read_records};

@@ -72,6 +72,7 @@ impl Trainer {
                 config.model.name()
             )));
         }
+        check_classifier(config, models.discriminator.as_ref(), train.num_classes)?;
         let held_out = objective.augmentation.asks_held_out().then(|| splits.test.clone());
         if held_out.as_ref().is_some_and(|images| images.is_empty()) {
             return Err(Error::Config(
@@ -128,6 +129,11 @@ impl Trainer {
         self.itr * (self.config.optim.batch * self.config.optim.num_d_steps) as u64
     }
 
+    /// As [`Trainer::reals_seen`], in thousands.
+    fn kimg_seen(&self) -> f64 {
+        self.reals_seen() as f64 / 1000.0
+    }
+
     /// Whether a lazy regulariser with this interval acts in this iteration (StyleGAN2, appendix B).
     fn is_due(&self, interval: u64) -> bool {
         self.itr.is_multiple_of(interval)
@@ -154,6 +160,11 @@ impl Trainer {
         self.generator.image_shape()
     }
 
+    /// What the networks minimise, with the state of its controllers.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
     /// The augmentation T.
     pub fn augmentation(&self) -> &Augmentation {
         &self.objective.augmentation
@@ -168,6 +179,27 @@ impl Trainer {
     /// The networks by the letter that names them in files.
     pub(crate) fn networks(&self) -> [(&'static str, &Params); 3] {
         [("g", self.generator.params()), ("d", self.discriminator.params()), ("ema", self.ema.params())]
+    }
+}
+
+/// AC-GAN's loss and a D that names classes belong together, and want classes.
+fn check_classifier(config: &Config, d: &dyn Discriminator, num_classes: usize) -> Result<()> {
+    let error = |text: String| Err(Error::Config(text));
+    match (config.loss.acgan.is_some(), d.names_classes()) {
+        (true, false) => error(format!(
+            "loss.acgan with model.name = \"{}\": its D names no class; set model.d_labels = \"classifier\" (biggan, and dcgan \
+             with model.conditional), or leave loss.acgan out",
+            config.model.name()
+        )),
+        (false, true) => error(
+            "model.d_labels = \"classifier\" without loss.acgan: D would learn no class; set loss.acgan.d_weight = 1.0, or \
+             another model.d_labels"
+                .into(),
+        ),
+        (true, true) if num_classes < 2 => {
+            error(format!("loss.acgan with {num_classes} class: there is nothing to tell apart; leave it out"))
+        }
+        _ => Ok(()),
     }
 }
 

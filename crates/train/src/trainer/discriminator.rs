@@ -3,9 +3,10 @@
 use frugan_augment::ada::Source;
 use frugan_autograd::{GraphMode, Ints, Var, grad_of_scalar, no_grad};
 use frugan_data::images_to_float;
+use frugan_losses::Apa;
 use frugan_nn::{Mode, Purpose, Stream};
 
-use super::latents::D_PASS;
+use super::latents::{APA_PASS, D_PASS};
 use super::{Network, Trainer};
 use crate::error::Result;
 use crate::objective::DBatch;
@@ -28,31 +29,40 @@ impl Trainer {
         Ok(())
     }
 
-    fn discriminator_step(&mut self, d_step: u64, (real, real_labels): &(Var, Ints), with_r1: bool) -> Result<()> {
+    fn discriminator_step(&mut self, d_step: u64, reals: &(Var, Ints), with_r1: bool) -> Result<()> {
         let n = self.config.optim.batch;
-        let (fake, fake_labels) = no_grad(|| self.fakes(n, &D_PASS, d_step))?;
-        let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step);
-        let batch = DBatch { fake: &fake, fake_labels: &fake_labels, real, real_labels };
+        let fakes = no_grad(|| self.fakes_and_moved(n, &D_PASS, d_step))?;
+        let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step, self.kimg_seen());
+        let (real, real_labels) = self.shown_as_real(reals, d_step)?;
+        let batch = DBatch {
+            fake: &fakes.images,
+            fake_labels: &fakes.labels,
+            moved_fake: fakes.moved.as_ref(),
+            real: &real,
+            real_labels: &real_labels,
+        };
         let losses = self.objective.discriminator(self.discriminator.as_ref(), &batch, &draws, self.itr, with_r1)?;
 
         let weights = self.discriminator.params().weights();
         let gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
-        for (name, loss) in [
-            ("loss/d", Some(&losses.total)),
-            ("loss/d_real", Some(&losses.real)),
-            ("loss/d_fake", Some(&losses.fake)),
-            ("loss/cr", losses.cr.as_ref()),
-            ("loss/lecam", losses.lecam.as_ref()),
-            ("loss/r1", losses.r1.as_ref()),
-        ] {
-            if let Some(loss) = loss {
-                self.sums.add(name, loss.item()?);
-            }
+        for (name, loss) in [("loss/d", &losses.total), ("loss/d_real", &losses.real), ("loss/d_fake", &losses.fake)] {
+            self.sums.add(name, loss.item()?);
+        }
+        for (name, penalty) in &losses.penalties {
+            self.sums.add(&format!("loss/{name}"), penalty.item()?);
         }
         self.observe(Source::Real, &losses.real_logits)?;
         self.observe(Source::Fake, &losses.fake_logits)?;
-        self.last = Some((fake, real.clone()));
+        self.last = Some((fakes.images, reals.0.clone()));
         self.apply(Network::D, gradients, losses.total.item()?)
+    }
+
+    /// The reals, some of which give way to fakes of a pass of their own (APA).
+    fn shown_as_real(&self, reals: &(Var, Ints), d_step: u64) -> Result<(Var, Ints)> {
+        let n = self.config.optim.batch;
+        let Some(deceived) = self.objective.deceived(n, self.config.seed, d_step) else { return Ok(reals.clone()) };
+        let (fake, labels) = no_grad(|| self.fakes(n, &APA_PASS, d_step))?;
+        Ok(Apa::mix((&reals.0, &reals.1), (&fake, &labels), &deceived)?)
     }
 
     /// The phase "Dreg" of StyleGAN2: R1 alone, as many times stronger as it is rarer.
