@@ -26,6 +26,10 @@ pub trait Generator: Send + Sync {
     /// `[channels, height, width]` of an image.
     fn image_shape(&self) -> [usize; 3];
 
+    /// Whether a weight scales or shifts whole channels and does nothing else: gains and biases of normalisation, or what
+    /// styles are made by. Transfer can train these alone (Noguchi and Harada 2019, section 3).
+    fn is_scale_or_shift(&self, weight: &str) -> bool;
+
     /// The generator in its two halves, if it is built so: StyleGAN2's is.
     fn as_style(&self) -> Option<&dyn StyleGenerator> {
         None
@@ -125,6 +129,9 @@ pub trait Discriminator: Send + Sync {
     fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
         Ok(self.judge(images, labels, mode)?.logits)
     }
+
+    /// Prefixes of the names of D's blocks, from the image on, its head left out: transfer can freeze the first of them.
+    fn blocks(&self) -> Vec<String>;
 
     /// Whether [`Judgement::class_logits`] are there.
     fn names_classes(&self) -> bool {

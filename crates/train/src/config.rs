@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::early_stop::EarlyStopConfig;
 use crate::error::{Error, Result};
 use crate::nonfinite::Nonfinite;
+use crate::transfer::TransferConfig;
 
 /// One training run. The defaults are the DiffAugment paper's BigGAN on CIFAR-10 (its code's launch flags).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Config {
     pub eval: EvalConfig,
     /// Length and bookkeeping.
     pub train: TrainConfig,
+    /// First weights from a trained model. Default: none, they are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferConfig>,
 }
 
 impl Default for Config {
@@ -49,6 +53,7 @@ impl Default for Config {
             optim: OptimConfig::default(),
             eval: EvalConfig::default(),
             train: TrainConfig::default(),
+            transfer: None,
         }
     }
 }
@@ -285,7 +290,8 @@ impl Config {
         at_least("train.tick_steps", t.tick_steps, 1)?;
         at_least("train.save_every_steps", t.save_every_steps, 1)?;
         at_least("train.monitor_images", t.monitor_images as u64, 1)?;
-        t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(&self.eval))
+        t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(&self.eval))?;
+        self.transfer.as_ref().map_or(Ok(()), TransferConfig::check)
     }
 
     /// Twelve hex digits that name the run: all values but where files lie and which device computes.

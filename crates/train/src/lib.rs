@@ -29,6 +29,7 @@ mod tensor_file;
 mod tensorboard;
 mod tick;
 mod trainer;
+mod transfer;
 
 pub use atomic::write as write_atomic;
 pub use augmentation::{AugmentDraws, Augmentation};
@@ -54,3 +55,4 @@ pub use snapshot::{About, Snapshot, class_rows, fakes};
 pub use stats::{Record, read_records};
 pub use tensorboard::{EventWriter, Hparam};
 pub use trainer::Trainer;
+pub use transfer::{TransferConfig, TransferMode};

@@ -1,5 +1,6 @@
 //! Where a configuration leaves the recipe of the paper that one of its tricks comes from.
 
+use frugan_augment::ada::ControllerKind;
 use frugan_losses::{GradientPenaltyKind, LossName};
 use frugan_models::{DiscriminatorNorm, ModelConfig};
 
@@ -10,6 +11,8 @@ use crate::monitor::Warning;
 const MANY_FLIPS: f64 = 0.1;
 /// The smoothing of Salimans et al. 2016, doubled.
 const MUCH_SMOOTHING: f64 = 0.2;
+/// Of ADA's controller where a run starts from a trained model.
+const TRANSFER_ADA_KIMG: f64 = 100.0;
 /// Images below which the mean of their features is mostly noise; the paper's batch is 100.
 const FEW_FEATURES: usize = 32;
 
@@ -19,6 +22,7 @@ pub fn departures(config: &Config) -> Vec<Warning> {
     let mut found = Vec::new();
     penalties(config, &mut found);
     labels(config, &mut found);
+    transfer(config, &mut found);
     lengths(config, &mut found);
     found.into_iter().map(|text| Warning { kind: "recipe", text }).collect()
 }
@@ -108,6 +112,27 @@ fn labels(config: &Config, found: &mut Vec<String>) {
     }
 }
 
+/// What changes where a run starts from a trained model (the transfer settings of StyleGAN2-ADA's code).
+fn transfer(config: &Config, found: &mut Vec<String>) {
+    if config.transfer.is_none() {
+        return;
+    }
+    let ada = config.augment.ada.as_ref().filter(|ada| ada.controller != ControllerKind::Fixed);
+    if let Some(ada) = ada.filter(|ada| ada.kimg > TRANSFER_ADA_KIMG) {
+        found.push(format!(
+            "augment.ada.kimg = {} with transfer: ADA's code lets p rise five times as fast from a trained model; try \
+             augment.ada.kimg={TRANSFER_ADA_KIMG}",
+            ada.kimg
+        ));
+    }
+    if let Some(rampup) = config.optim.ema.rampup {
+        found.push(format!(
+            "optim.ema.rampup = {rampup} with transfer: ADA's code has no ramp from a trained model, whose average is no \
+             longer young; try to leave it out"
+        ));
+    }
+}
+
 /// What a run's length decides.
 fn lengths(config: &Config, found: &mut Vec<String>) {
     let run_kimg = crate::tick::kimg(config, config.train.steps);
@@ -164,7 +189,7 @@ mod tests {
 
     #[test]
     fn each_departure_is_told_with_its_value_and_the_recipe() {
-        let cases: [(&dyn Fn(&mut Config), &str); 12] = [
+        let cases: [(&dyn Fn(&mut Config), &str); 14] = [
             (&|c| c.loss.gradient_penalty = penalty(GradientPenaltyKind::WganGp), "try loss.name=wasserstein"),
             (&|c| c.loss.gradient_penalty = penalty(GradientPenaltyKind::Dragan), "try loss.name=non_saturating"),
             (
@@ -211,6 +236,20 @@ mod tests {
                     c.train.steps = 1000;
                 },
                 "in a run of 200 kimg",
+            ),
+            (
+                &|c| {
+                    c.transfer = Some(Default::default());
+                    c.augment.ada = Some(AdaConfig::default());
+                },
+                "augment.ada.kimg = 500 with transfer",
+            ),
+            (
+                &|c| {
+                    c.transfer = Some(Default::default());
+                    c.optim.ema.rampup = Some(0.05);
+                },
+                "optim.ema.rampup = 0.05 with transfer",
             ),
             (
                 &|c| c.train.early_stop = Some(EarlyStopConfig { patience: 1, ..EarlyStopConfig::default() }),

@@ -25,6 +25,7 @@ use crate::state::{self, Progress};
 use crate::stats::{Record, cut_after};
 use crate::tick;
 use crate::trainer::Trainer;
+use crate::transfer;
 
 /// A run that can start: everything has been read and checked, nothing written.
 pub struct Plan {
@@ -49,7 +50,11 @@ impl Plan {
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.
-        Trainer::new(&config, &splits, &device)?;
+        match newest_state(&dir)? {
+            None => Trainer::transferred(&config, &splits, &device)?,
+            // The run goes on from its own state.
+            Some(_) => Trainer::new(&config, &splits, &device)?,
+        };
         if dir.exists() && !dir.is_dir() {
             return Err(Error::Config(format!("--out {}: that is a file; give a folder", dir.display())));
         }
@@ -95,7 +100,11 @@ impl Plan {
     pub fn run(self, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
         let run = RunDir::open(&self.dir)?;
         let mut trainer = Trainer::new(&self.config, &self.splits, &self.device)?;
-        let (progress, notes) = resume(&run, &mut trainer)?;
+        let is_new = run.states()?.is_empty();
+        let (progress, mut notes) = resume(&run, &mut trainer)?;
+        if let Some(from) = self.config.transfer.as_ref().filter(|_| is_new) {
+            notes.extend(transfer::apply(from, &trainer)?);
+        }
         cut_after(&run.file("stats.jsonl"), trainer.itr)?;
         for metric in run.metrics()? {
             cut_after(&metric, trainer.itr)?;

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::monitor::pairwise_distance;
 use crate::objective::Objective;
 use crate::stats::Sums;
+use crate::transfer;
 
 pub(crate) use latents::latents;
 
@@ -64,6 +65,9 @@ impl Trainer {
         let models = config.model.build_at(train.num_classes, height, config.seed, placement).map_err(input)?;
         // The same seed gives the same weights: the average starts as a copy.
         let ema = config.model.build_generator(train.num_classes, height, config.seed, placement).map_err(input)?;
+        if let Some(transfer) = &config.transfer {
+            transfer.freeze(&models)?;
+        }
         let [adam_g, adam_d] = config.optim.lazily_scaled();
         let objective = Objective::new(config, device)?;
         if config.loss.path_length.is_some() && models.generator.as_style().is_none() {
@@ -98,6 +102,18 @@ impl Trainer {
             skipped_in_a_row: 0,
             last: None,
         })
+    }
+
+    /// [`Trainer::new`], with first weights from the file of `[transfer]`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors do not fit.
+    pub fn transferred(config: &Config, splits: &Splits, device: &Device) -> Result<Self> {
+        let trainer = Self::new(config, splits, device)?;
+        if let Some(transfer) = &config.transfer {
+            transfer::apply(transfer, &trainer)?;
+        }
+        Ok(trainer)
     }
 
     /// One iteration: D's steps on fresh images and G's step in the method's order, the lazy regularisers that are due,

@@ -7,7 +7,7 @@ use frugan_losses::{
     PathLengthConfig, R1Config, ZcrConfig,
 };
 use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
-use frugan_train::{Config, EarlyStopConfig};
+use frugan_train::{Config, EarlyStopConfig, TransferConfig};
 use toml::Table;
 
 /// `(struct, field, doc)` of every config field of the workspace.
@@ -31,7 +31,7 @@ const TABLES: [(&str, &str); 13] = [
 ];
 
 /// The tables that are absent by default, each with its struct and what it holds when it is named without values.
-fn optional_tables() -> Result<[(&'static str, &'static str, Table); 11]> {
+fn optional_tables() -> Result<[(&'static str, &'static str, Table); 12]> {
     Ok([
         ("augment.ada", "AdaConfig", Table::try_from(AdaConfig::default())?),
         ("loss.r1", "R1Config", Table::try_from(R1Config::default())?),
@@ -43,6 +43,7 @@ fn optional_tables() -> Result<[(&'static str, &'static str, Table); 11]> {
         ("loss.feature_matching", "FeatureMatchingConfig", Table::try_from(FeatureMatchingConfig::default())?),
         ("loss.instance_noise", "InstanceNoiseConfig", Table::try_from(InstanceNoiseConfig::default())?),
         ("loss.acgan", "AcganConfig", Table::try_from(AcganConfig::default())?),
+        ("transfer", "TransferConfig", Table::try_from(TransferConfig::default())?),
         ("train.early_stop", "EarlyStopConfig", Table::try_from(EarlyStopConfig::default())?),
     ])
 }
@@ -144,6 +145,7 @@ mod tests {
             "#   gamma = 10.0",
             "#   until_kimg = 1000.0",
             "#   patience = 5",
+            "#   freeze_d = 0",
         ] {
             assert!(page.contains(key), "{key} is missing");
         }

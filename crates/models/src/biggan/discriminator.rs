@@ -166,6 +166,10 @@ impl Discriminator for BigganDiscriminator {
         self.classifier.is_some()
     }
 
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("blocks.{i}")).collect()
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }

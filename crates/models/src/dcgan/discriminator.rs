@@ -136,6 +136,10 @@ impl Discriminator for DcganDiscriminator {
         self.minibatch.is_some()
     }
 
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("blocks.{i}")).collect()
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }

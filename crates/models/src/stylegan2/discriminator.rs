@@ -195,6 +195,10 @@ impl Discriminator for StyleGan2Discriminator {
         Ok(Judgement { logits, features, class_logits: None })
     }
 
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("b{}", self.resolution >> i)).collect()
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }

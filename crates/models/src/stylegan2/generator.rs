@@ -88,6 +88,11 @@ impl Generator for StyleGan2Generator {
         self.synthesize(&ws, Noise::Given(&draws))
     }
 
+    /// What styles are made by, which scales each channel, and the layers' biases, which shift it.
+    fn is_scale_or_shift(&self, weight: &str) -> bool {
+        weight.starts_with("synthesis.") && (weight.contains(".affine.") || weight.ends_with(".bias"))
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }
