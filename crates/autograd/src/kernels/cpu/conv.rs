@@ -1,9 +1,10 @@
-//! Picks the convolution algorithm: for f32 with AVX-512 Winograd where the filter is 3x3 of stride 1 and implicit patches
-//! elsewhere; else patches.
+//! Picks the convolution algorithm: for f32 with AVX-512 two-dimensional Winograd where the filter is 3x3 of stride
+//! 1, one-dimensional where it has an odd side, and implicit patches elsewhere; else patches.
 //! The door of the unsafe code: lengths are checked here.
 
 use std::any::TypeId;
 
+use super::columns;
 use super::im2col;
 use super::implicit;
 use super::machine::{Width, width};
@@ -64,6 +65,9 @@ pub(crate) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Opt
         (Some(x), Some(w)) if is_winograd::<T>(s) => {
             winograd::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast())
         }
+        (Some(x), Some(w)) if is_lanes::<T>() && columns::fits(s) => {
+            columns::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast())
+        }
         (Some(x), Some(w)) if is_lanes::<T>() => implicit::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast()),
         _ => im2col::convolution(s, x, w, bias, relus, y),
     })
@@ -84,6 +88,9 @@ pub(crate) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate:
     filled(s.input_len(), |gx| match (as_f32(gy), as_f32(w)) {
         (Some(gy), Some(w)) if is_winograd::<T>(s) => {
             winograd::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
+        }
+        (Some(gy), Some(w)) if is_lanes::<T>() && has_adjoint(s) && columns::fits(&s.adjoint()) => {
+            columns::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
         }
         (Some(gy), Some(w)) if is_lanes::<T>() && has_adjoint(s) => {
             implicit::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())

@@ -8,9 +8,9 @@ mod transpose;
 use std::arch::x86_64::*;
 
 pub(super) use gemm::{LANES, Strides, lane_gemm};
-pub(super) use patches::{Patches, Piece, Sources};
+pub(super) use patches::{Patches, Piece, Run, Sources};
 pub(super) use scratch::{BLOCK, Line, WHOLE, point_stride, with_scratch};
-pub(super) use transpose::transpose;
+pub(super) use transpose::{transpose, transpose_planes};
 
 use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;

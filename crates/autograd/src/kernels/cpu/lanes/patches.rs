@@ -79,6 +79,12 @@ impl Patches {
         Self::new(s, (size, out), s.kernel, [s.stride; 2])
     }
 
+    /// `rows` output pixels of a column are a place, and their window has `height` rows; stride 1.
+    pub(in crate::kernels::cpu) fn of_columns(s: &ConvShape, rows: usize, height: usize) -> Self {
+        let (size, out) = ([s.height, s.width], [s.out_height().div_ceil(rows), s.out_width()]);
+        Self::new(s, (size, out), [height, s.kernel[1]], [rows, 1])
+    }
+
     fn new(s: &ConvShape, (size, out): ([usize; 2], [usize; 2]), kernel: [usize; 2], stride: [usize; 2]) -> Self {
         let inside = [0, 1].map(|i| {
             let places = |tap| inside(tap, s.padding[i], stride[i], size[i], out[i]);

@@ -1,8 +1,11 @@
-//! Transposition of 16x16 blocks.
+//! Transposition of 16x16 blocks and of whole planes.
 
 use std::arch::x86_64::*;
 
+use rayon::prelude::*;
+
 use super::LANES;
+use crate::kernels::cpu::parallel::Shared;
 
 /// The columns of 16 rows.
 #[inline]
@@ -65,5 +68,39 @@ unsafe fn transpose_part(
     for (i, column) in columns(rows).into_iter().enumerate().take(part[1]) {
         // SAFETY: as the function promises.
         unsafe { _mm512_mask_storeu_ps(to.add(i * to_stride), row_mask, column) };
+    }
+}
+
+/// Transposes each of `from`'s planes, of that height and width.
+///
+/// # Safety
+/// AVX-512 is there; `from` and `to` hold as many planes.
+pub(in crate::kernels::cpu) unsafe fn transpose_planes(from: &[f32], [height, width]: [usize; 2], to: Shared<f32>) {
+    let area = height * width;
+    from.par_chunks_exact(area).enumerate().with_min_len(16).for_each(|(p, plane)| {
+        // SAFETY: as the function promises; each plane is written by one task.
+        unsafe { transpose_plane(plane, [height, width], to.pointer().add(p * area)) };
+    });
+}
+
+/// # Safety
+/// As [`transpose_planes`].
+#[target_feature(enable = "avx512f,avx512dq")]
+unsafe fn transpose_plane(plane: &[f32], [height, width]: [usize; 2], to: *mut f32) {
+    for y in (0..height).step_by(LANES) {
+        for x in (0..width).step_by(LANES) {
+            let part = [LANES.min(height - y), LANES.min(width - x)];
+            // SAFETY: the part is inside the plane.
+            unsafe {
+                let to = to.add(x * height + y);
+                if part[0].min(part[1]) > 2 {
+                    transpose_part((plane.as_ptr().add(y * width + x), width), (to, height), part);
+                    continue;
+                }
+                for (a, b) in (0..part[0]).flat_map(|a| (0..part[1]).map(move |b| (a, b))) {
+                    to.add(b * height + a).write(plane[(y + a) * width + x + b]);
+                }
+            }
+        }
     }
 }
