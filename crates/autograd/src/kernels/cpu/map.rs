@@ -52,10 +52,11 @@ fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync + Copy) -> Vec<T> {
             vectorised(
                 #[inline(always)]
                 || {
-                    let f = f; // a copy that no store can change, so that its constants stay in registers
+                    // A copy that no store can change, so that its constants stay in registers.
+                    let apply = f;
                     for i in range {
                         // SAFETY: chunks are disjoint and inside.
-                        unsafe { out.pointer().add(i).write(f(*x.get_unchecked(i))) };
+                        unsafe { out.pointer().add(i).write(apply(*x.get_unchecked(i))) };
                     }
                 },
             )
@@ -70,10 +71,10 @@ fn zip<T: Element>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync + Copy) -> Vec
             vectorised(
                 #[inline(always)]
                 || {
-                    let f = f; // as in `map`
+                    let apply = f; // as in `map`
                     for i in range {
                         // SAFETY: chunks are disjoint and inside.
-                        unsafe { out.pointer().add(i).write(f(*x.get_unchecked(i), *y.get_unchecked(i))) };
+                        unsafe { out.pointer().add(i).write(apply(*x.get_unchecked(i), *y.get_unchecked(i))) };
                     }
                 },
             )

@@ -125,7 +125,7 @@ pub(crate) fn average<T: Element>(window: &Window, x: &[T]) -> Vec<T> {
         #[inline(always)]
         |rows, sums| {
             let rows = T::of(rows as f64);
-            sums.iter_mut().zip(&columns).for_each(|(sum, columns)| *sum = *sum / (rows * *columns));
+            sums.iter_mut().zip(&columns).for_each(|(sum, columns)| *sum /= rows * *columns);
         },
     )
 }
