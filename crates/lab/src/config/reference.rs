@@ -6,7 +6,7 @@ use frugan_losses::{
     AcganConfig, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig,
     PathLengthConfig, R1Config, ZcrConfig,
 };
-use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
+use frugan_models::ModelConfig;
 use frugan_train::{Config, EarlyStopConfig, TransferConfig};
 use toml::Table;
 
@@ -70,11 +70,8 @@ pub(crate) fn reference() -> Result<String> {
 }
 
 /// The models that are not the default, and their structs.
-fn other_models() -> [(ModelConfig, &'static str); 2] {
-    [
-        (ModelConfig::Dcgan(DcganConfig::default()), "DcganConfig"),
-        (ModelConfig::StyleGan2(StyleGan2Config::default()), "StyleGan2Config"),
-    ]
+fn other_models() -> impl Iterator<Item = (ModelConfig, &'static str)> {
+    ModelConfig::all().into_iter().filter(|(model, _)| *model != ModelConfig::default())
 }
 
 /// One table's keys; those of an addendum are commented out.
