@@ -62,7 +62,11 @@ fn overrides() -> Vec<Case> {
             &["loss.acgan with model.name = \"dcgan\"", "model.d_labels"],
         ),
         case("a classifier that learns nothing", train(&["model.d_labels=classifier"]), &["without loss.acgan"]),
-        case("unknown way of labels", train(&["model.d_labels=project"]), &["`model.d_labels", "`projection`"]),
+        case(
+            "unknown way of labels",
+            train(&["model.d_labels=projecton"]),
+            &["`model.d_labels", "did you mean `projection`?"],
+        ),
         case("transfer from nowhere", train(&["transfer.freeze_d=2"]), &["transfer without transfer.from"]),
         case("transfer from no file", train(&["--transfer", "no.safetensors"]), &["no.safetensors"]),
         prepared(
@@ -71,7 +75,11 @@ fn overrides() -> Vec<Case> {
             train(&["--transfer", "w.safetensors"]),
             &["w.safetensors", "not a snapshot or state of Frugan"],
         ),
-        case("unknown part to transfer", train(&["transfer.mode=scale"]), &["transfer.mode", "scale_shift"]),
+        case(
+            "unknown part to transfer",
+            train(&["transfer.mode=scale_shif"]),
+            &["transfer.mode", "did you mean `scale_shift`?"],
+        ),
         case(
             "waiting for what is not measured",
             train(&["train.early_stop.metric=recall"]),

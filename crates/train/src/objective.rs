@@ -64,7 +64,7 @@ pub struct DBatch<'a> {
     pub fake: &'a Var,
     /// Their labels.
     pub fake_labels: &'a Ints,
-    /// From G with moved latents, without gradient, where [`Objective::moves_latents`].
+    /// From G with moved latents, without gradient, for zCR.
     pub moved_fake: Option<&'a Var>,
     /// From the data.
     pub real: &'a Var,
@@ -234,11 +234,6 @@ impl Objective {
         let logits = d.logits(&real, labels, Mode::Train)?;
         let penalty = r1_penalty(&logits, r1.differentiated(&raw, &real))?.mean()?.scale(0.5 * r1.gamma)?;
         Ok(Some((penalty, logits)))
-    }
-
-    /// Whether a step wants fakes of moved latents beside its own (zCR).
-    pub fn moves_latents(&self) -> bool {
-        self.zcr.is_some()
     }
 
     /// T on images as D's real step sees them, for the monitors: the paper's `D_acc` keeps T on.

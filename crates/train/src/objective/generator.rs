@@ -13,7 +13,7 @@ pub struct GBatch<'a> {
     pub fake: &'a Var,
     /// Their labels.
     pub fake_labels: &'a Ints,
-    /// From G with moved latents, where [`Objective::moves_latents`].
+    /// From G with moved latents, for zCR.
     pub moved_fake: Option<&'a Var>,
     /// From the data with their labels, where [`Objective::generator_needs_real`].
     pub real: Option<(&'a Var, &'a Ints)>,

@@ -31,7 +31,7 @@ impl Trainer {
 
     fn discriminator_step(&mut self, d_step: u64, reals: &(Var, Ints), with_r1: bool) -> Result<()> {
         let n = self.config.optim.batch;
-        let fakes = no_grad(|| self.fakes_and_moved(n, &D_PASS, d_step))?;
+        let fakes = no_grad(|| self.fakes_and_moved(n, &D_PASS, d_step, |zcr| zcr.d_weight))?;
         let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step, self.kimg_seen());
         let (real, real_labels) = self.shown_as_real(reals, d_step)?;
         let batch = DBatch {

@@ -27,7 +27,7 @@ impl Trainer {
 
     fn generator_step(&mut self, with_path_length: bool) -> Result<()> {
         let n = self.config.optim.batch;
-        let Fakes { images: fake, labels, moved } = self.fakes_and_moved(n, &G_PASS, self.itr)?;
+        let Fakes { images: fake, labels, moved } = self.fakes_and_moved(n, &G_PASS, self.itr, |zcr| zcr.g_weight)?;
         let draws = self.objective.g_draws(n, self.image_shape(), self.config.seed, self.itr, self.kimg_seen());
         // The reals of this iteration's last D step: relativistic losses and feature matching compare with them.
         let reals = match self.objective.generator_needs_real() {

@@ -1,6 +1,7 @@
 //! Fakes of a training pass, and the draws they are made of.
 
 use frugan_autograd::{Device, Ints, Result as TensorResult, Tensor, Var};
+use frugan_losses::ZcrConfig;
 use frugan_models::{Generator, Noise, StyleGenerator};
 use frugan_nn::{Mode, Purpose, Stream};
 
@@ -66,11 +67,17 @@ impl Trainer {
         Ok((self.images_of(&z, &labels, pass, step, true)?, labels))
     }
 
-    /// [`Trainer::fakes`], with the moved ones where the method wants them.
-    pub(super) fn fakes_and_moved(&self, n: usize, pass: &Pass, step: u64) -> Result<Fakes> {
+    /// [`Trainer::fakes`], with the moved ones where zCR's weight in this step is not 0.
+    pub(super) fn fakes_and_moved(
+        &self,
+        n: usize,
+        pass: &Pass,
+        step: u64,
+        weight: impl Fn(&ZcrConfig) -> f64,
+    ) -> Result<Fakes> {
         let (z, labels) = self.latents(n, pass, step)?;
         let images = self.images_of(&z, &labels, pass, step, true)?;
-        let moved = match &self.config.loss.zcr {
+        let moved = match self.config.loss.zcr.filter(|zcr| weight(zcr) > 0.0) {
             Some(zcr) => {
                 let noise = Stream::new(self.config.seed, pass.moved, step).normals(z.elem_count());
                 let noise = Tensor::from_vec(noise, z.dims(), &candle_core::Device::Cpu)?;
