@@ -28,7 +28,8 @@ const LEAK_REALS: usize = 1000;
 pub struct Evaluation {
     config: EvalConfig,
     policy: Policy,
-    reference: Dataset,
+    /// The protocol's own first; a second where `eval.also` names another split.
+    references: Vec<(Reference, Dataset)>,
     network: String,
     ready: Mutex<Option<Arc<Evaluator>>>,
 }
@@ -39,29 +40,39 @@ impl Evaluation {
     /// # Errors
     /// If the weights are missing or of another network.
     pub fn new(config: &Config, splits: &Splits, library: &mut Library) -> Result<Self> {
-        let reference = match config.eval.reference {
-            Reference::Test => splits.test.clone(),
-            // All training images, also where the run trains on a subset: the published protocol.
-            Reference::Train => {
-                let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
-                library.splits(&whole)?.train.clone()
-            }
-        };
+        let mut references = Vec::new();
+        for reference in config.eval.references()? {
+            let images = match reference {
+                Reference::Test => splits.test.clone(),
+                // All training images, also where the run trains on a subset: the published protocol.
+                Reference::Train | Reference::Full => {
+                    let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
+                    library.splits(&whole)?.train.clone()
+                }
+            };
+            references.push((reference, images));
+        }
         let policy = Policy::parse(&config.augment.policy).map_err(|e| Error::Config(e.to_string()))?;
         let network = library.network(&config.eval)?;
-        Ok(Self { config: config.eval.clone(), policy, reference, network, ready: Mutex::new(None) })
+        Ok(Self { config: config.eval.clone(), policy, references, network, ready: Mutex::new(None) })
     }
 
     /// One line on what the numbers are.
     pub fn describe(&self) -> String {
-        let c = &self.config;
+        let (config, reference) = (&self.config, self.reference());
+        let also = if config.also.is_empty() { String::new() } else { format!(", and {}", config.also.join(", ")) };
         format!(
-            "{} fakes against {} ({} images) by {}",
-            c.num_fakes,
-            self.reference.name,
-            self.reference.len(),
+            "{} fakes against {} ({} images) by {}{also}",
+            config.num_fakes,
+            reference.name,
+            reference.len(),
             self.network
         )
+    }
+
+    /// The reals of the protocol: the test split, or all training images whatever the run trains on.
+    pub fn reference(&self) -> &Dataset {
+        &self.references[0].1
     }
 
     /// The feature network, in words.
@@ -91,8 +102,9 @@ impl Evaluation {
         let mut measurement = evaluator.begin();
         let shape = generator.image_shape();
         let mut done = 0;
-        let (count, batch) = (self.config.num_fakes, self.config.batch);
-        fakes(generator, (count, batch), (self.mode(), self.config.seed), device, |pixels| {
+        let (count, batch) = (self.config.most_fakes()?, self.config.batch);
+        let draw = (self.mode(), self.config.seed, self.config.uint8);
+        fakes(generator, (count, batch), draw, device, |pixels| {
             let images = Images::new(pixels, shape)?;
             done += images.len();
             measurement.push(images)?;
@@ -114,8 +126,10 @@ impl Evaluation {
             return Ok(evaluator.clone());
         }
         let mut evaluator = Evaluator::open(&self.config)?;
-        let images = Images::new(&self.reference.images, self.reference.shape)?;
-        evaluator.set_reference(images, FeatureCache::of_user().as_ref())?;
+        for (reference, reals) in &self.references {
+            let images = Images::new(&reals.images, reals.shape)?;
+            evaluator.set_reference_of(*reference, images, FeatureCache::of_user().as_ref())?;
+        }
         if let Some(detector) = self.leak_detector()? {
             evaluator.set_leak(detector);
         }
@@ -128,8 +142,8 @@ impl Evaluation {
         if kinds.is_empty() {
             return Ok(None);
         }
-        let clean = &self.reference.images[..self.reference.image_bytes() * LEAK_REALS.min(self.reference.len())];
-        let shape = self.reference.shape;
+        let reals = self.reference();
+        let (clean, shape) = (&reals.images[..reals.image_bytes() * LEAK_REALS.min(reals.len())], reals.shape);
         let mut augmented = Vec::new();
         for kind in kinds {
             augmented.push((kind, augment(clean, shape, kind)?));

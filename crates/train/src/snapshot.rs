@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use frugan_autograd::{Device, Ints, Var, no_grad};
-use frugan_metrics::to_uint8_diffaugment;
+use frugan_metrics::Uint8Rule;
 use frugan_models::{Generator, Placement};
 use frugan_nn::{Mode, Purpose, TensorMap};
 use serde::{Deserialize, Serialize};
@@ -84,14 +84,15 @@ const LATENT: Purpose = Purpose::new("eval.latent");
 const LABELS: Purpose = Purpose::new("eval.labels");
 
 /// `count` fakes as u8 `[count, C, H, W]`, made in batches of `batch` (batch norm in [`Mode::Batch`] sees each batch:
-/// the protocol of DiffAugment's code), latents and uniform labels from `seed`. `each` gets them batch by batch.
+/// the protocol of DiffAugment's code), latents and uniform labels from `seed`, bytes by `rule`. `each` gets them batch by
+/// batch.
 ///
 /// # Errors
 /// If memory runs out, or `each` fails.
 pub fn fakes(
     generator: &dyn Generator,
     (count, batch): (usize, usize),
-    (mode, seed): (Mode, u64),
+    (mode, seed, rule): (Mode, u64, Uint8Rule),
     device: &Device,
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
@@ -99,7 +100,7 @@ pub fn fakes(
     for start in (0..count).step_by(batch) {
         let (z, labels) = latents(generator, batch, [LATENT, LABELS], seed, (start / batch) as u64, device)?;
         let images = no_grad(|| generator.generate(&z, &labels, mode))?;
-        let pixels = to_uint8_diffaugment(&images.to_vec::<f32>()?);
+        let pixels = rule.to_bytes(&images.to_vec::<f32>()?);
         each(&pixels[..image * batch.min(count - start)])?;
     }
     Ok(())

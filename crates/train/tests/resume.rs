@@ -132,7 +132,7 @@ fn a_snapshot_rebuilds_its_generator() {
     frugan_train::fakes(
         snapshot.generator.as_ref(),
         (20, 8),
-        (frugan_nn::Mode::Batch, 0),
+        (frugan_nn::Mode::Batch, 0, frugan_metrics::Uint8Rule::Diffaugment),
         &frugan_autograd::Device::Cpu,
         |batch| {
             pixels.extend_from_slice(batch);
@@ -148,10 +148,11 @@ fn a_snapshot_rebuilds_its_generator() {
 fn the_outcome_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let outcome = plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
-    assert_eq!(Outcome::read(dir.path(), Status::Finished).unwrap(), outcome);
+    let eval = Config::from_toml(TINY).unwrap().eval;
+    assert_eq!(Outcome::read(dir.path(), Status::Finished, &eval).unwrap(), outcome);
     let best = outcome.best.unwrap();
     let last = outcome.last.unwrap();
-    assert!(frugan_train::distance(&best).unwrap() <= frugan_train::distance(&last).unwrap());
+    assert!(frugan_train::distance(&best, &eval).unwrap() <= frugan_train::distance(&last, &eval).unwrap());
 }
 
 #[test]

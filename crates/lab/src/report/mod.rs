@@ -100,12 +100,13 @@ impl Report {
         Ok(paths)
     }
 
-    /// The names of our metrics that stand beside the paper's `spec`: the same family, and for a distance the
+    /// The names of our metrics that stand beside the paper's `spec`: the same name or family, and for a distance the
     /// random network's stand-in under its own name.
     pub(crate) fn ours_for(&self, spec: &MetricSpec) -> Option<&str> {
         let names = || self.cells.iter().flat_map(|cell| cell.ours.keys().chain(cell.last.keys()));
-        let of = |wanted: &str| names().find(|name| family(name) == wanted);
-        let stand_in = || if spec.name == "fid" { of("frd") } else { None };
+        let of =
+            |wanted: &str| names().find(|name| *name == wanted).or_else(|| names().find(|name| family(name) == wanted));
+        let stand_in = || spec.name.strip_prefix("fid").and_then(|rest| of(&format!("frd{rest}")));
         of(&spec.name).or_else(stand_in).map(String::as_str)
     }
 
@@ -188,6 +189,21 @@ mod tests {
         assert!(lines[2].contains("none") && lines[2].contains("9.59") && lines[2].contains("30.50 ± 0.707"), "{text}");
         assert!(lines[2].contains("n/a (no logits)"), "{text}");
         assert!(lines[5].contains("D only") && lines[5].contains("| -"), "{text}");
+    }
+
+    #[test]
+    fn a_metric_named_whole_is_that_one_and_a_family_its_first() {
+        let mut report = report();
+        for cell in &mut report.cells {
+            cell.ours.insert("frd512_full".into(), Some(1.0));
+        }
+        let ours = |name: &str| {
+            let spec = MetricSpec { name: name.into(), label: "FID".into(), select: true };
+            report.ours_for(&spec).map(str::to_owned)
+        };
+        assert_eq!(ours("fid").as_deref(), Some("frd256_test"));
+        assert_eq!(ours("fid512_full").as_deref(), Some("frd512_full"));
+        assert_eq!(ours("fid50k_full"), None);
     }
 
     #[test]

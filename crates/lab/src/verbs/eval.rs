@@ -104,7 +104,7 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         }
         None => {
             let name = format!("{} {}", resolved.config.data.name, config.reference.name());
-            (reference_of(&resolved.config)?, name)
+            (reference_of(&resolved.config, config.reference)?, name)
         }
     };
     let mut evaluator = Evaluator::open(&config).or_input()?;
@@ -122,6 +122,12 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         (Subject::Snapshot(snapshot, device), None) => score_as_in_training(snapshot, device, &resolved.config)?,
         _ => {
             evaluator.set_reference(images, cache.as_ref()).or_input()?;
+            for other in config.references().or_input()?.into_iter().skip(1) {
+                // A folder stands for both splits.
+                let split = reference.is_none().then(|| reference_of(&resolved.config, other)).transpose()?;
+                let images = images_of(split.as_ref().unwrap_or(&reals))?;
+                evaluator.set_reference_of(other, images, cache.as_ref()).or_input()?;
+            }
             score(&subject, &evaluator, &resolved.config)?
         }
     };
@@ -162,13 +168,10 @@ fn read_folder(path: &Path) -> Result<Dataset> {
 }
 
 /// The test images, or all training images, also where the run trained on a subset.
-fn reference_of(config: &Config) -> Result<Dataset> {
+fn reference_of(config: &Config, reference: Reference) -> Result<Dataset> {
     let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
     let splits = frugan_data::open(&whole).or_input()?;
-    Ok(match config.eval.reference {
-        Reference::Test => splits.test,
-        Reference::Train => splits.train,
-    })
+    Ok(if reference.is_train() { splits.train } else { splits.test })
 }
 
 fn images_of(dataset: &Dataset) -> Result<Images<'_>> {
@@ -193,14 +196,16 @@ fn score_as_in_training(snapshot: &Snapshot, device: &Device, config: &Config) -
 
 fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Scores> {
     let eval = evaluator.config();
+    let wanted = eval.most_fakes().or_input()?;
     let mut measurement = evaluator.begin();
     match subject {
-        Subject::Images(images) if images.len() < eval.num_fakes => {
-            return Err(input(format!("eval.num_fakes = {}: the folder has {} images", eval.num_fakes, images.len())));
+        Subject::Images(images) if images.len() < wanted => {
+            let key = if wanted == eval.num_fakes { "eval.num_fakes = " } else { "eval.also takes " };
+            return Err(input(format!("{key}{wanted}: the folder has {} images", images.len())));
         }
         Subject::Images(images) => {
             let all = images_of(images)?;
-            measurement.push(all.slice(0, eval.num_fakes)).or_input()?;
+            measurement.push(all.slice(0, wanted)).or_input()?;
         }
         Subject::Snapshot(snapshot, device) => {
             let generator = snapshot.generator.as_ref();
@@ -209,7 +214,8 @@ fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Sc
                 GeneratorMode::Running => Mode::Running,
             };
             let shape = generator.image_shape();
-            fakes(generator, (eval.num_fakes, eval.batch), (mode, config.eval.seed), device, |pixels| {
+            let draw = (mode, config.eval.seed, eval.uint8);
+            fakes(generator, (wanted, eval.batch), draw, device, |pixels| {
                 Ok(measurement.push(Images::new(pixels, shape)?)?)
             })
             .map_err(lift)?;
@@ -255,10 +261,10 @@ fn floor_of_data(resolved: &Resolved<Config>, out: Option<&Path>) -> Result<Exit
     )
 }
 
-/// A folder is neither split of a data set.
+/// A folder is neither split of a data set; `full` also says how covariances are divided, and stays.
 fn rename_reference(scores: &mut Scores) {
     for (name, _) in scores {
-        *name = name.replace("_test", "_folder").replace("_train", "_folder");
+        *name = name.replace("_test", "_folder").replace("_train", "_folder").replace("_full", "_folder_full");
     }
 }
 

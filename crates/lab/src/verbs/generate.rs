@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::{Device, Ints, Tensor, Var, no_grad};
-use frugan_metrics::{GeneratorMode, to_uint8_diffaugment};
+use frugan_metrics::GeneratorMode;
 use frugan_nn::{Mode, Purpose, Stream};
 use frugan_train::{Grid, Snapshot};
 
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let z = Var::constant(z).to_device(&device)?;
     let labels: Ints = classes.iter().flat_map(|class| std::iter::repeat_n(*class as i32, columns)).collect();
     let images = no_grad(|| generator.generate(&z, &labels.to_device(&device)?, mode))?;
-    let pixels = to_uint8_diffaugment(&images.to_vec::<f32>()?);
+    let pixels = snapshot.config.eval.uint8.to_bytes(&images.to_vec::<f32>()?);
     let grid = Grid::new(&pixels, generator.image_shape(), rows, columns);
     frugan_train::write_atomic(&args.out, &grid.png).map_err(lift)?;
     eprintln!(

@@ -236,7 +236,8 @@ fn command() -> String {
 /// Enters a run's results into its cells.
 fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Result<()> {
     let records = evaluations(dir)?;
-    let outcome = Outcome::read(dir, Status::Finished).map_err(lift)?;
+    let eval = &table.runs[index].resolved.config.eval;
+    let outcome = Outcome::read(dir, Status::Finished, eval).map_err(lift)?;
     let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
     for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index) {
         cell.ours = values(&outcome.best);
