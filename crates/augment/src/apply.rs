@@ -64,7 +64,7 @@ impl Policy {
 /// `[N, C, H, W]`, or an error that says so.
 pub(crate) fn image_shape(images: &Var) -> Result<[usize; 4]> {
     let shape = images.dims();
-    shape.try_into().map_err(|_| Error::Msg(format!("DiffAugment: images have shape {shape:?}, want [N, C, H, W]")))
+    shape.try_into().map_err(|_| Error::Msg(format!("augmentation: images have shape {shape:?}, want [N, C, H, W]")))
 }
 
 /// The rows of [`Var::color_mix`], of the type of `like`.

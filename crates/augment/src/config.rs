@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::{Policy, PolicyError};
+use crate::ada::AdaConfig;
+use crate::{AugmentError, Policy, PolicyError};
 
-/// `[augment]`: what DiffAugment does, and where.
+/// `[augment]`: what the augmentation T does, and where: DiffAugment's policy, ADA's pipe, or both ([`Augmentation`]).
+///
+/// [`Augmentation`]: crate::Augmentation
 ///
 /// ```
 /// use frugan_augment::AugmentConfig;
@@ -13,18 +16,21 @@ use crate::{Policy, PolicyError};
 /// assert_eq!(config.policy()?.to_string(), "translation,cutout");
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
     /// The policy: a comma-separated list of `color`, `translation`, `cutout`, in the order in which they act; empty for
     /// none. Default: `translation,cutout` (BigGAN on CIFAR). StyleGAN2 on little data: `color,translation,cutout`.
     #[serde(deserialize_with = "known_policy")]
     pub policy: String,
-    /// Where the policy acts. Default: everywhere.
+    /// Where T acts: the policy and the pipe. Default: everywhere.
     pub on: On,
+    /// ADA, acting before the policy. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ada: Option<AdaConfig>,
 }
 
-/// `[augment.on]`: the places where the policy acts, the rows of table 1 of the paper.
+/// `[augment.on]`: the places where T acts, the rows of table 1 of the paper.
 ///
 /// ```
 /// use frugan_augment::On;
@@ -44,7 +50,7 @@ pub struct On {
 
 impl Default for AugmentConfig {
     fn default() -> Self {
-        Self { policy: "translation,cutout".into(), on: On::default() }
+        Self { policy: "translation,cutout".into(), on: On::default(), ada: None }
     }
 }
 
@@ -66,13 +72,14 @@ impl AugmentConfig {
         Policy::parse(&self.policy)
     }
 
-    /// Checks the policy's names. Reading a config checks them too; this is for one that was made in code.
+    /// Checks the policy's and the pipe's names, and ADA's numbers.
     ///
     /// ```
     /// assert!(frugan_augment::AugmentConfig::default().check().is_ok());
     /// ```
-    pub fn check(&self) -> Result<(), PolicyError> {
-        self.policy().map(drop)
+    pub fn check(&self) -> Result<(), AugmentError> {
+        self.policy()?;
+        Ok(self.ada.as_ref().map_or(Ok(()), AdaConfig::check)?)
     }
 
     /// Whether T acts on D's reals: consistency regularisation wants to know.
@@ -83,12 +90,24 @@ impl AugmentConfig {
     /// assert!(!AugmentConfig { policy: String::new(), ..Default::default() }.acts_on_reals());
     /// ```
     pub fn acts_on_reals(&self) -> bool {
-        self.on.d_real && !self.policy.trim().is_empty()
+        self.on.d_real && self.acts()
+    }
+
+    /// Whether T does anything at some time of a run.
+    ///
+    /// ```
+    /// use frugan_augment::AugmentConfig;
+    /// let none = AugmentConfig { policy: String::new(), ..Default::default() };
+    /// assert!(!none.acts());
+    /// assert!(AugmentConfig { ada: Some(Default::default()), ..none }.acts());
+    /// ```
+    pub fn acts(&self) -> bool {
+        !self.policy.trim().is_empty() || self.ada.as_ref().is_some_and(AdaConfig::acts)
     }
 }
 
 impl On {
-    /// Whether the policy acts at all.
+    /// Whether T acts at all.
     ///
     /// ```
     /// use frugan_augment::On;

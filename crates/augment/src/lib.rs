@@ -1,5 +1,6 @@
 //! Differentiable augmentation for GANs: DiffAugment (Zhao et al. 2020, "Differentiable Augmentation for
-//! Data-Efficient GAN Training").
+//! Data-Efficient GAN Training") and ADA (Karras et al. 2020, "Training Generative Adversarial Networks with Limited
+//! Data").
 //!
 //! With few images a discriminator memorises them. DiffAugment shows it augmented images only, reals and fakes alike,
 //! and lets the generator's gradient pass through the augmentation (eq. 2 and 3 of the paper):
@@ -22,12 +23,17 @@
 //! ```
 //!
 //! - [`Policy`]: the transforms in order, from a policy string; [`Draws`]: what chance decided, a sample at a time.
-//! - [`AugmentConfig`]: `[augment]` of a run, with [`On`], the places where the policy acts (table 1 of the paper).
+//! - [`ada`]: ADA's pipe of transformations, and the controllers that steer its strength while a run goes on.
+//! - [`Augmentation`]: T of a run, ADA's pipe and then DiffAugment's policy.
+//! - [`AugmentConfig`]: `[augment]` of a run, with [`On`], the places where T acts (table 1 of DiffAugment's paper).
 //! - [`CrAugment`]: the augmentation of consistency regularisation (CR-BigGAN).
 //!
 //! Images are `[N, C, H, W]` in [-1, 1]. Nothing is clamped: a brighter image may leave that range, as in the paper's code.
 
+pub mod ada;
+
 mod apply;
+mod augmentation;
 mod candle;
 mod color;
 mod config;
@@ -36,6 +42,7 @@ mod draw;
 mod draws;
 mod policy;
 
+pub use augmentation::{AugmentError, Augmentation, AugmentationDraws};
 pub use config::{AugmentConfig, On};
 pub use consistency::{CrAugment, CrDraws};
 pub use draw::Draw;

@@ -39,7 +39,7 @@ fn bad_values_are_told_the_names() {
             "; the names are color, translation, cutout, brightness, saturation, contrast",
         ),
         ("policy = \"color,\"", "a name between two commas is empty"),
-        ("polcy = \"color\"", "unknown field `polcy`, expected `policy` or `on`"),
+        ("polcy = \"color\"", "unknown field `polcy`, expected one of `policy`, `on`, `ada`"),
         ("on = { real = true }", "unknown field `real`"),
         ("on = { d_real = 1 }", "invalid type"),
     ] {

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use frugan_autograd::update::{AdamStep, adam, assign, lerp};
-use frugan_autograd::{Conv2dConfig, DType, Device, GraphMode, Ints, Result, Var, concat, grad, grad_of_scalar};
+use frugan_autograd::{
+    Activation, BiasAct, Conv2dConfig, DType, Device, Fir, GraphMode, Ints, ModulatedConv2d, Resample, Result, Tensor,
+    Upfirdn2d, Var, concat, grad, grad_of_scalar,
+};
 
 fn zeros(shape: &[usize]) -> Var {
     Var::zeros(shape, DType::F32, &Device::Cpu).unwrap()
@@ -117,6 +120,74 @@ fn whole_numbers() {
     fails(zeros(&[2]).gather(&ints(1)), &["gather", "table", "[2]"]);
     fails(zeros(&[2, 3]).gather(&vec![0, 1, 2].into()), &["gather", "index 2 is 2", "0 to 1"]);
     fails(zeros(&[2, 3]).gather(&vec![-1].into()), &["gather", "index 0 is -1"]);
+}
+
+#[test]
+fn resampling() {
+    let (x, fir, config) = (zeros(&[2, 3, 2, 5]), Fir::outer(&[1.0, 3.0, 3.0, 1.0]), Upfirdn2d::default());
+    fails(zeros(&[3, 5, 5]).upfirdn2d(&fir, &config), &["upfirdn2d", "input", "[3, 5, 5]"]);
+    fails(x.upfirdn2d(&fir, &config), &["upfirdn2d", "height is 2", "2 by 5", "4 taps"]);
+    fails(
+        zeros(&[2, 3, 5, 5]).upfirdn2d(&fir, &Upfirdn2d { padding: [-1, -1, 0, 0], ..config }),
+        &["upfirdn2d", "width is 3", "[-1, -1, 0, 0]", "4 taps"],
+    );
+    fails(x.upfirdn2d(&fir, &Upfirdn2d { up: [1, 0], ..config }), &["upfirdn2d", "up [1, 0]", "at least 1"]);
+    fails(x.upfirdn2d(&fir, &Upfirdn2d { down: [0, 1], ..config }), &["upfirdn2d", "down [0, 1]"]);
+    fails(x.upfirdn2d(&Fir::full(&[]), &config), &["upfirdn2d", "0 by 0 taps"]);
+    fails(x.filter2d(&Fir::separable(&[]), 0, false, 1.0), &["upfirdn2d", "0 by 0 taps"]);
+    fails(x.upsample2d(&fir, 0, false, 1.0), &["upfirdn2d", "up [0, 0]"]);
+    fails(x.downsample2d(&fir, 0, false, 1.0), &["upfirdn2d", "down [0, 0]"]);
+}
+
+#[test]
+fn layers_of_stylegan2() {
+    let (x, w, resample) = (zeros(&[2, 3, 6, 6]), zeros(&[4, 3, 3, 3]), Resample { padding: 1, ..Resample::default() });
+    fails(x.conv2d_resample(&zeros(&[4, 3]), None, &resample), &["conv2d_resample", "filter", "[4, 3]"]);
+    fails(x.conv2d_resample(&zeros(&[4, 2, 3, 3]), None, &resample), &["[4, 2, 3, 3]", "3 input channels"]);
+    let both = Resample { up: 2, down: 2, ..resample };
+    fails(x.conv2d_resample(&w, None, &both), &["conv2d_resample", "up 2 and down 2"]);
+    fails(x.conv2d_resample(&w, None, &Resample { up: 3, ..resample }), &["conv2d_resample", "up 3"]);
+    let config = ModulatedConv2d { up: 1, padding: 1, demodulate: true, flip_weight: true };
+    let modulated =
+        |styles: &[usize], noise: Option<&Var>| x.modulated_conv2d(&w, &zeros(styles), &config, None, noise);
+    fails(modulated(&[2, 4], None), &["modulated_conv2d", "styles", "[2, 4]", "[2, 3]"]);
+    fails(
+        modulated(&[2, 3], Some(&zeros(&[2, 1, 3, 6]))),
+        &["modulated_conv2d", "noise", "[2, 1, 3, 6]", "[2, 1, 6, 6]"],
+    );
+    fails(modulated(&[2, 3], Some(&zeros(&[6, 6]))), &["modulated_conv2d", "noise", "[6, 6]"]);
+    let styles = zeros(&[2, 3]);
+    fails(
+        x.modulated_conv2d(&zeros(&[4, 5, 3, 3]), &styles, &config, None, None),
+        &["modulated_conv2d", "[4, 5, 3, 3]"],
+    );
+    let act = BiasAct::new(Activation::Lrelu);
+    fails(zeros(&[3]).bias_act(None, &act), &["bias_act", "[3]", "[N, C, ..]"]);
+    fails(x.bias_act(Some(&zeros(&[2])), &act), &["bias_act", "bias", "[2]", "[3]"]);
+    fails(x.bias_act(None, &BiasAct { gain: 0.0, ..act }), &["bias_act", "gain 0"]);
+    fails(x.bias_act(None, &BiasAct { alpha: -0.1, ..act }), &["bias_act", "alpha -0.1"]);
+    fails(x.bias_act(None, &BiasAct { clamp: Some(-1.0), ..act }), &["bias_act", "clamp -1"]);
+    fails(x.minibatch_stddev(Some(0), 1), &["minibatch_stddev", "groups of 0", "[2, 3, 6, 6]"]);
+    fails(zeros(&[3, 3, 6, 6]).minibatch_stddev(Some(2), 1), &["minibatch_stddev", "groups of 2", "3 images"]);
+    fails(x.minibatch_stddev(None, 2), &["minibatch_stddev", "2 new channels", "3 of"]);
+    fails(x.normalize_second_moment(1e-8), &["normalize_second_moment", "[2, 3, 6, 6]", "[N, D]"]);
+}
+
+#[test]
+fn geometry() {
+    let x = zeros(&[2, 3, 5, 4]);
+    fails(x.affine_sample(&zeros(&[2, 3, 2]), [4, 4]), &["affine_sample", "theta", "[2, 3, 2]", "[2, 2, 3]"]);
+    fails(x.affine_sample(&zeros(&[2, 2, 3]), [4, 0]), &["affine_sample", "[4, 0]", "at least one pixel"]);
+    let leaf = Var::leaf(zeros(&[2, 2, 3]).to_tensor().unwrap());
+    fails(x.affine_sample(&leaf, [4, 4]), &["affine_sample", "theta", "detach"]);
+    let nan = Tensor::full(f32::NAN, (2, 2, 3), &candle_core::Device::Cpu).unwrap();
+    fails(x.affine_sample(&nan.into(), [4, 4]), &["affine_sample", "theta", "not finite"]);
+    fails(x.reflect_pad2d([4, 0, 0, 0]), &["reflect_pad2d", "[4, 0, 0, 0]", "[2, 3, 5, 4]"]);
+    fails(x.reflect_pad2d([0, 0, 1, 5]), &["reflect_pad2d", "[0, 0, 1, 5]"]);
+    fails(zeros(&[5, 4]).reflect_pad2d([0; 4]), &["reflect_pad2d", "[5, 4]"]);
+    fails(x.filter_per_sample(&zeros(&[3, 2])), &["filter_per_sample", "[3, 2]", "each image of [2, 3, 5, 4]"]);
+    fails(x.filter_per_sample(&zeros(&[2, 5])), &["filter_per_sample", "[2, 5]", "1 to 4 taps"]);
+    fails(x.filter_per_sample(&Var::leaf(zeros(&[2, 2]).to_tensor().unwrap())), &["filter_per_sample", "detach"]);
 }
 
 #[test]

@@ -7,12 +7,13 @@ const COLUMNS: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let out = arguments.next().ok_or("usage: contact_sheet OUT.png [synthetic|cifar10|cifar100|folder] [ROOT]")?;
+    let out = arguments.next().ok_or("usage: contact_sheet OUT.png [synthetic|cifar10|cifar100|folder|zip] [ROOT]")?;
     let name = match arguments.next().as_deref() {
         None | Some("synthetic") => DataName::Synthetic,
         Some("cifar10") => DataName::Cifar10,
         Some("cifar100") => DataName::Cifar100,
         Some("folder") => DataName::Folder,
+        Some("zip") => DataName::Zip,
         Some(other) => return Err(format!("{other} is no data set").into()),
     };
     let config = DataConfig { name, root: arguments.next().map(Into::into), ..DataConfig::default() };

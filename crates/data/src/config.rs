@@ -1,6 +1,7 @@
 //! What a run says about its data: the `[data]` section.
 
 use crate::error::{Error, Result};
+use crate::sampling::{FakeLabels, Mirror, Sampler, Sampling};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub enum DataName {
     Cifar100,
     /// A folder of PNG and JPEG images under `data.root`.
     Folder,
+    /// The zip file `data.root` in the format of StyleGAN's data sets ([`crate::archive`]).
+    Zip,
 }
 
 impl std::fmt::Display for DataName {
@@ -30,6 +33,7 @@ impl std::fmt::Display for DataName {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Folder => "folder",
+            Self::Zip => "zip",
         })
     }
 }
@@ -44,14 +48,16 @@ impl std::fmt::Display for DataName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubsetOrder {
-    /// As drawn: DiffAugment's BigGAN code.
+    /// As drawn: DiffAugment's BigGAN code. A config may also call it `biggan`.
     #[default]
+    #[serde(alias = "biggan")]
     Drawn,
-    /// By index: ADA's data set tool. The same images as `Drawn`.
+    /// By index: ADA's code, which may call it `ada`. The same images as `Drawn`.
+    #[serde(alias = "ada")]
     Sorted,
 }
 
-/// Where a folder's labels come from.
+/// Where labels come from.
 ///
 /// ```
 /// use frugan_data::{DataConfig, Labels};
@@ -60,10 +66,12 @@ pub enum SubsetOrder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Labels {
-    /// Each sub-folder of the root is a class, in order of name; a root that holds images itself is one class.
+    /// From the data set, so a config may also call it `own`. In a folder each sub-folder of the root is a class, in
+    /// order of name, and a root that holds images itself is one class; a zip has them in `dataset.json`.
     #[default]
+    #[serde(alias = "own")]
     Folders,
-    /// One class, whatever the sub-folders.
+    /// One class for all images: unconditional training.
     None,
 }
 
@@ -78,10 +86,10 @@ pub enum Labels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// `synthetic` (default), `cifar10`, `cifar100` or `folder`.
+    /// `synthetic` (default), `cifar10`, `cifar100`, `folder` or `zip`.
     pub name: DataName,
-    /// The folder that holds the data. CIFAR without it: `$FRUGAN_DATA`, the user's cache, then a download.
-    /// `folder` needs it.
+    /// The folder that holds the data, or the zip file. CIFAR without it: `$FRUGAN_DATA`, the user's cache, then a
+    /// download. `folder` and `zip` need it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<PathBuf>,
     /// Train on that many images of the training split, drawn by [`crate::subset_indices`]. Default: all.
@@ -90,21 +98,31 @@ pub struct DataConfig {
     /// The same as a share of the training split, in (0, 1]: 0.1 of CIFAR-10 is 5,000 images. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
-    /// Seed of the subset's draw and of a folder's held-out images. It is not the run's seed: runs with several
-    /// seeds share a subset. Default 0, as published.
+    /// Seed of the subset's draw and of a folder's or zip's held-out images. It is not the run's seed: runs with
+    /// several seeds share a subset. Default 0, as published.
     pub subset_seed: u32,
     /// `drawn` (default, DiffAugment) or `sorted` (ADA).
     pub subset_order: SubsetOrder,
-    /// Mirror each fetched training image with probability 1/2. Default true, as published.
-    pub mirror: bool,
-    /// Side of the images in pixels. `folder`: what every image must have; default: the side of most images.
-    /// `synthetic`: 16 to 256, default 32. CIFAR: 32 or nothing.
+    /// `true` (default, also `"coin"`): each fetched training image is mirrored with probability 1/2, as in
+    /// DiffAugment. `"double"`: the training set holds each image and its mirror image, as in ADA. `false`: never.
+    pub mirror: Mirror,
+    /// `multi_epoch` (default): every epoch a fresh order, as in DiffAugment's BigGAN code. `infinite_window`: ADA's
+    /// drifting order.
+    #[serde(skip_serializing_if = "Sampler::is_default")]
+    pub sampler: Sampler,
+    /// The classes of fakes in training: `uniform` (default, DiffAugment's BigGAN code) or `data`, those of random training
+    /// images (StyleGAN2's code).
+    #[serde(skip_serializing_if = "FakeLabels::is_default")]
+    pub fake_labels: FakeLabels,
+    /// Side of the images in pixels. `folder` and `zip`: images of another size are cropped to their central square
+    /// and resized to it on reading; without it, all must have the side of most images. `synthetic`: 16 to 256,
+    /// default 32. CIFAR: 32 or nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Option<usize>,
-    /// `folders` (default) or `none`; only `folder` reads it.
+    /// `folders` (default, the data set's own) or `none` (one class: unconditional training).
     pub labels: Labels,
-    /// Share of a folder's images held out as the test split, in [0, 1), at least one image unless 0. With 0 there
-    /// is no test split: held-out monitors and test references are then not to be had. Default 0.1.
+    /// Share of a folder's or zip's images held out as the test split, in [0, 1), at least one image unless 0. With 0
+    /// there is no test split: held-out monitors and test references are then not to be had. Default 0.1.
     pub test_fraction: f64,
     /// Compare CIFAR's files with the official checksums and sizes. `false` admits other content in CIFAR's
     /// format. Default true.
@@ -122,7 +140,9 @@ impl Default for DataConfig {
             fraction: None,
             subset_seed: 0,
             subset_order: SubsetOrder::Drawn,
-            mirror: true,
+            mirror: Mirror::Coin,
+            sampler: Sampler::MultiEpoch,
+            fake_labels: FakeLabels::Uniform,
             resolution: None,
             labels: Labels::Folders,
             test_fraction: 0.1,
@@ -163,10 +183,21 @@ impl DataConfig {
             (DataName::Cifar10 | DataName::Cifar100, Some(resolution), _) if resolution != 32 => {
                 Err(Error::CifarResolution { name: self.name, resolution })
             }
-            (DataName::Folder, Some(0), _) => Err(Error::ZeroResolution),
+            (DataName::Folder | DataName::Zip, Some(0), _) => Err(Error::ZeroResolution),
             (DataName::Folder, _, None) => Err(Error::NoRoot),
+            (DataName::Zip, _, None) => Err(Error::NoArchive),
             _ => Ok(()),
         }
+    }
+
+    /// How the loader walks through the training images.
+    ///
+    /// ```
+    /// use frugan_data::{DataConfig, Sampling};
+    /// assert_eq!(DataConfig::default().sampling(), Sampling::default());
+    /// ```
+    pub fn sampling(&self) -> Sampling {
+        Sampling { mirror: self.mirror, sampler: self.sampler }
     }
 
     /// How many of `available` training images the run asks for; none when it asks for all.

@@ -2,6 +2,7 @@
 
 use crate::checksum::hex;
 use crate::error::{Error, Result};
+use frugan_nn::Stream;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 pub struct Splits {
     /// What the run trains on: the subset, if one was asked for.
     pub train: Dataset,
-    /// Held-out images, never a subset of anything; empty for a folder with `data.test_fraction = 0`.
+    /// Held-out images, never a subset of anything; empty for a folder or zip with `data.test_fraction = 0`.
     pub test: Dataset,
 }
 
@@ -156,6 +157,48 @@ impl Dataset {
         let labels: Vec<u32> = indices.iter().map(|i| self.labels[*i as usize]).collect();
         let fingerprint = fingerprint(self.shape, &images, &labels);
         Self { name: name.into(), images: images.into(), labels: labels.into(), fingerprint, ..self.clone() }
+    }
+
+    /// The same images in one class, for unconditional training. A set of one class stays as it is.
+    ///
+    /// ```
+    /// let alike = frugan_data::synthetic::test(32).without_labels();
+    /// assert_eq!((alike.num_classes, alike.class_counts()), (1, vec![1000]));
+    /// ```
+    pub fn without_labels(self) -> Self {
+        if self.num_classes == 1 {
+            return self;
+        }
+        let labels = vec![0; self.len()];
+        Self {
+            name: format!("{} without labels", self.name),
+            fingerprint: fingerprint(self.shape, &self.images, &labels),
+            labels: labels.into(),
+            num_classes: 1,
+            class_names: vec!["all".to_owned()].into(),
+            ..self
+        }
+    }
+
+    /// Labels for `n` fakes: those of images drawn uniformly, so classes come as often as in the data (ADA's code;
+    /// DiffAugment's BigGAN code draws classes uniformly instead).
+    ///
+    /// # Panics
+    /// When there is no image.
+    ///
+    /// ```
+    /// use frugan_data::Dataset;
+    /// use frugan_nn::{Purpose, Stream};
+    /// let classes = vec!["rare".to_owned(), "frequent".to_owned()];
+    /// let set = Dataset::new("uneven", [1, 1, 1], vec![0; 10], [[0].as_slice(), &[1; 9]].concat(), classes)?;
+    /// let labels = set.draw_labels(1000, &mut Stream::new(0, Purpose::new("g.labels"), 3));
+    /// let rare = labels.iter().filter(|label| **label == 0).count();
+    /// assert!((60..140).contains(&rare));
+    /// # Ok::<(), frugan_data::Error>(())
+    /// ```
+    pub fn draw_labels(&self, n: usize, stream: &mut Stream) -> Vec<i32> {
+        let images = stream.integers(n, self.len() as u32);
+        images.into_iter().map(|index| self.labels[index as usize] as i32).collect()
     }
 }
 

@@ -40,7 +40,7 @@ pub enum Error {
     )]
     TooManyImages { asked: usize, available: usize, name: String },
     #[error(
-        "data.test_fraction = {test_fraction} is not in [0, 1): 0.1 holds out a tenth of the folder, 0 holds out none"
+        "data.test_fraction = {test_fraction} is not in [0, 1): 0.1 holds out a tenth of the images, 0 holds out none"
     )]
     TestFraction { test_fraction: f64 },
     #[error(
@@ -50,15 +50,33 @@ pub enum Error {
     SyntheticResolution { resolution: usize },
     #[error(
         "data.resolution = {resolution}, but the images of {name} are 32x32: leave it out, or set 32 (for other sizes \
-         take data.name = \"folder\")"
+         take data.name = \"folder\" or \"zip\")"
     )]
     CifarResolution { name: DataName, resolution: usize },
     #[error("data.resolution = 0 is no size: set the side of the images in pixels, or leave it out")]
     ZeroResolution,
     #[error("data.name = \"folder\" needs data.root: set it to the folder that holds the images")]
     NoRoot,
-    #[error("{} is not a folder: set data.root to the folder that holds the images", path.display())]
+    #[error("data.name = \"zip\" needs data.root: set it to the zip file that holds the images")]
+    NoArchive,
+    #[error(
+        "{} is not a folder: set data.root to the folder that holds the images (data.name = \"zip\" reads a zip file)",
+        path.display()
+    )]
     NotAFolder { path: PathBuf },
+    #[error(
+        "{} is not a whole zip file ({reason}): set data.root to one, or data.name = \"folder\" for a folder of images",
+        path.display()
+    )]
+    NotAnArchive { path: PathBuf, reason: String },
+    #[error("{} holds no PNG or JPEG file: set data.root to a zip file of images", path.display())]
+    EmptyArchive { path: PathBuf },
+    #[error(
+        "dataset.json in {} cannot be used ({reason}): it holds {{\"labels\": [[\"00000/img00000000.png\", 6], ..]}} \
+         or {{\"labels\": null}}; mend it, or set data.labels = \"none\"",
+        path.display()
+    )]
+    DatasetJson { path: PathBuf, reason: String },
     #[error("{} holds no PNG or JPEG file, in no sub-folder either: set data.root to the folder of images", path.display())]
     EmptyFolder { path: PathBuf },
     #[error(
@@ -116,9 +134,14 @@ pub enum Error {
     #[error("{} does not hold {file}: it is not the official archive; delete it and fetch it again", path.display())]
     Archive { path: PathBuf, file: String },
     #[error("{0}")]
-    Folder(Box<crate::folder::Report>),
+    Folder(Box<crate::scan::Report>),
     #[error("{what}: {got} given, expected {expected}")]
     Shape { what: String, got: String, expected: String },
+    #[error(
+        "seed = {seed}: data.sampler = \"infinite_window\" draws by numpy's generator, which wants a seed below 2^32; \
+         set a smaller seed, or data.sampler = \"multi_epoch\""
+    )]
+    SamplerSeed { seed: u64 },
     #[error("optim.batch = 0 gives nothing to train on: set at least 1")]
     EmptyBatch,
     #[error(

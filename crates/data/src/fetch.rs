@@ -32,6 +32,7 @@ pub fn fetch(config: &DataConfig, progress: &mut Progress) -> Result<PathBuf> {
     match config.name {
         DataName::Synthetic => Ok(PathBuf::new()),
         DataName::Folder => config.root.clone().ok_or(Error::NoRoot),
+        DataName::Zip => config.root.clone().ok_or(Error::NoArchive),
         DataName::Cifar10 => fetch_cifar(&CIFAR10, &Places::of(config), config.download, progress),
         DataName::Cifar100 => fetch_cifar(&CIFAR100, &Places::of(config), config.download, progress),
     }

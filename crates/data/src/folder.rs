@@ -1,28 +1,21 @@
 //! A folder of PNG and JPEG images.
-//!
-//! Everything is looked at before anything is trained on: every image is decoded, and all that do not fit are
-//! reported together, with what to do about each kind.
 
-mod jpeg;
 mod listing;
-mod report;
-mod scan;
-
-pub use report::{Fault, Offender, Report};
 
 use crate::config::DataConfig;
 use crate::dataset::{Dataset, Splits};
 use crate::error::{Error, Result};
-use frugan_nn::{Purpose, Stream};
-use listing::Listing;
-use std::path::Path;
-
-const HOLDOUT: Purpose = Purpose::new("data.holdout");
+use crate::holdout::hold_out;
+use crate::scan::{self, Header, Source};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 /// Reads the images under `config.root`, in order of path, and holds out `config.test_fraction` of them.
 ///
 /// Each sub-folder of the root is a class (deeper folders belong to it) unless `config.labels` is `none`. Grey images
-/// give one channel when all are grey. The side is `config.resolution`, else that of most images.
+/// give one channel when all are grey. With `config.resolution`, images of another size are cropped to their central
+/// square and resized to it; without, the side is that of most images, and others do not fit.
 ///
 /// # Errors
 /// [`Error::Folder`] names all images that do not fit; else what is wrong with the folder.
@@ -44,29 +37,25 @@ const HOLDOUT: Purpose = Purpose::new("data.holdout");
 /// ```
 pub fn read(config: &DataConfig) -> Result<Splits> {
     let root = config.root.as_deref().ok_or(Error::NoRoot)?;
-    let listing = Listing::of(root, config.labels)?;
-    let images = scan::read(root, &listing, config.resolution)?;
-    let name = root.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy());
+    let listing = listing::list(root, config.labels)?;
+    let images = scan::read(root, &listing, &Files { root, names: &listing.names }, config.resolution)?;
+    let name = images.name_of(root);
     let all = Dataset::new(name, images.shape, images.pixels, listing.labels, listing.class_names)?;
     hold_out(&all, config)
 }
 
-fn hold_out(all: &Dataset, config: &DataConfig) -> Result<Splits> {
-    let total = all.len();
-    let share = config.test_fraction;
-    let held_out = if share == 0.0 { 0 } else { ((share * total as f64).round() as usize).max(1) };
-    if held_out >= total {
-        return Err(Error::NothingToTrainOn { test_fraction: share, images: total });
-    }
-    let mut order = Stream::new(config.subset_seed.into(), HOLDOUT, 0).permutation(total as u32);
-    let mut train = order.split_off(held_out);
-    order.sort_unstable();
-    train.sort_unstable();
-    let select = |split, indices: &[u32]| all.select(format!("{} {split}", all.name), indices);
-    Ok(Splits { train: select("train", &train), test: select("test", &order) })
+/// The files below a folder.
+struct Files<'a> {
+    root: &'a Path,
+    names: &'a [PathBuf],
 }
 
-/// A path as the user sees it: relative to the root.
-fn relative<'a>(path: &'a Path, root: &Path) -> &'a Path {
-    path.strip_prefix(root).unwrap_or(path)
+impl Source for Files<'_> {
+    fn header(&self, index: usize) -> Option<Header> {
+        Header::read(BufReader::new(File::open(self.root.join(&self.names[index])).ok()?))
+    }
+
+    fn bytes(&self, index: usize) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.root.join(&self.names[index]))
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::dataset::{Dataset, float_table};
 use crate::error::{Error, Result};
+use crate::sampling::{Mirror, Sampler, Sampling};
+use crate::subset::InfiniteSampler;
 use frugan_nn::{Purpose, Stream};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +13,8 @@ const MIRROR: Purpose = Purpose::new("data.mirror");
 /// Real images of one step.
 ///
 /// ```
-/// use frugan_data::{Loader, synthetic};
-/// let batch = Loader::new(&synthetic::test(32), 4, 0, false)?.batch(0);
+/// use frugan_data::{Loader, Sampling, synthetic};
+/// let batch = Loader::new(&synthetic::test(32), 4, 0, Sampling::default())?.batch(0);
 /// assert!(batch.images.iter().all(|v| (-1.0..=1.0).contains(v)));
 /// # Ok::<(), frugan_data::Error>(())
 /// ```
@@ -27,8 +29,9 @@ pub struct Batch {
 /// One image of a batch.
 ///
 /// ```
-/// use frugan_data::{Loader, synthetic};
-/// let fetch = Loader::new(&synthetic::test(32), 4, 0, false)?.fetches(9)[3];
+/// use frugan_data::{Loader, Mirror, Sampling, synthetic};
+/// let sampling = Sampling { mirror: Mirror::Off, ..Sampling::default() };
+/// let fetch = Loader::new(&synthetic::test(32), 4, 0, sampling)?.fetches(9)[3];
 /// assert!(fetch.index < 1000 && !fetch.mirrored);
 /// # Ok::<(), frugan_data::Error>(())
 /// ```
@@ -40,19 +43,19 @@ pub struct Fetch {
     pub mirrored: bool,
 }
 
-/// The multi-epoch loader: every epoch is a fresh permutation of the data set, epochs follow each other without a
-/// gap, and batches run across their borders, so no image is dropped (DiffAugment's BigGAN code).
+/// The endless list of training images, a batch a step, across the borders of epochs, so no image is dropped.
 ///
-/// Place p of the endless list is entry `p mod N` of epoch `p / N`, and step s takes places `s·batch` to
-/// `(s + 1)·batch`. Order and mirror coins of an epoch are drawn from [`Stream`]s of that epoch: what a step fetches
-/// depends on seed, data set size and step, and on nothing that ran before. A mirror coin belongs to a place, so it
-/// does not depend on the batch size.
+/// An epoch has a place for every entry: the images, or with [`Mirror::Double`] the images and then their mirror images.
+/// Place p of the list is place `p mod entries` of epoch `p / entries`, and step s takes places `s·batch` to
+/// `(s + 1)·batch`. The order of an epoch is a fresh permutation ([`Sampler::MultiEpoch`]) or the next entries of ADA's
+/// sampler ([`Sampler::InfiniteWindow`]); the coins of [`Mirror::Coin`] belong to places, so they do not depend on the
+/// batch size. What a step fetches depends on seed, data set size and step, and on nothing that ran before.
 ///
 /// ```
-/// use frugan_data::{Loader, synthetic};
+/// use frugan_data::{Loader, Sampling, synthetic};
 /// let set = synthetic::test(32);
-/// let loader = Loader::new(&set, 300, 7, true)?;
-/// let resumed = Loader::new(&set, 300, 7, true)?;
+/// let loader = Loader::new(&set, 300, 7, Sampling::default())?;
+/// let resumed = Loader::new(&set, 300, 7, Sampling::default())?;
 /// loader.batch(0);
 /// assert_eq!(loader.batch(3), resumed.batch(3)); // the fourth batch, across the border of 1000
 /// # Ok::<(), frugan_data::Error>(())
@@ -62,10 +65,18 @@ pub struct Loader {
     dataset: Dataset,
     batch: usize,
     seed: u64,
-    mirror: bool,
+    sampling: Sampling,
     floats: [f32; 256],
+    kept: Mutex<Kept>,
+}
+
+/// What a step leaves for the next one, which finds the same without it.
+#[derive(Debug, Default)]
+struct Kept {
     /// The epoch last asked for; a step within an epoch does not draw it again.
-    epoch: Mutex<Option<Arc<Epoch>>>,
+    epoch: Option<Arc<Epoch>>,
+    /// ADA's sampler, and the number of the epoch that it gives next.
+    sampler: Option<(u64, InfiniteSampler)>,
 }
 
 #[derive(Debug)]
@@ -75,32 +86,54 @@ struct Epoch {
 }
 
 impl Loader {
-    /// `batch` images a step; `mirror` flips each fetched image with probability 1/2.
+    /// `batch` images a step, in the order and with the mirror images that `sampling` says.
     ///
     /// # Errors
-    /// When `batch` is 0 or larger than the data set.
+    /// When `batch` is 0 or larger than an epoch, or the seed is none for ADA's sampler.
     ///
     /// ```
-    /// use frugan_data::{Loader, synthetic};
-    /// let error = Loader::new(&synthetic::test(32), 2000, 0, true).unwrap_err();
+    /// use frugan_data::{Loader, Sampling, synthetic};
+    /// let error = Loader::new(&synthetic::test(32), 2000, 0, Sampling::default()).unwrap_err();
     /// assert!(error.to_string().starts_with("optim.batch = 2000 is larger than the 1000 images"));
     /// ```
-    pub fn new(dataset: &Dataset, batch: usize, seed: u64, mirror: bool) -> Result<Self> {
+    pub fn new(dataset: &Dataset, batch: usize, seed: u64, sampling: Sampling) -> Result<Self> {
+        let (dataset, floats, kept) = (dataset.clone(), float_table(), Mutex::default());
+        let loader = Self { dataset, batch, seed, sampling, floats, kept };
         if batch == 0 {
             return Err(Error::EmptyBatch);
         }
-        if batch > dataset.len() {
-            return Err(Error::BatchTooLarge { batch, images: dataset.len(), name: dataset.name.clone() });
+        let images = loader.entries();
+        if batch > images {
+            return Err(Error::BatchTooLarge { batch, images, name: loader.dataset.name });
         }
-        let floats = float_table();
-        Ok(Self { dataset: dataset.clone(), batch, seed, mirror, floats, epoch: Mutex::new(None) })
+        if sampling.sampler == Sampler::InfiniteWindow && u32::try_from(seed).is_err() {
+            return Err(Error::SamplerSeed { seed });
+        }
+        Ok(loader)
+    }
+
+    /// What it draws from; its labels are those that fakes may take ([`Dataset::draw_labels`]).
+    ///
+    /// ```
+    /// use frugan_data::{Loader, Sampling, synthetic};
+    /// let loader = Loader::new(&synthetic::test(32), 8, 0, Sampling::default())?;
+    /// assert_eq!(loader.dataset().labels.len(), 1000);
+    /// # Ok::<(), frugan_data::Error>(())
+    /// ```
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Places of an epoch.
+    fn entries(&self) -> usize {
+        self.dataset.len() * if self.sampling.mirror == Mirror::Double { 2 } else { 1 }
     }
 
     /// The images of step `step`.
     ///
     /// ```
-    /// use frugan_data::{Loader, synthetic};
-    /// let loader = Loader::new(&synthetic::test(32), 8, 0, true)?;
+    /// use frugan_data::{Loader, Sampling, synthetic};
+    /// let loader = Loader::new(&synthetic::test(32), 8, 0, Sampling::default())?;
     /// assert_ne!(loader.batch(0), loader.batch(1));
     /// # Ok::<(), frugan_data::Error>(())
     /// ```
@@ -124,15 +157,15 @@ impl Loader {
     /// Which images step `step` takes, in order.
     ///
     /// ```
-    /// use frugan_data::{Loader, synthetic};
-    /// let loader = Loader::new(&synthetic::test(32), 1000, 0, true)?;
+    /// use frugan_data::{Loader, Sampling, synthetic};
+    /// let loader = Loader::new(&synthetic::test(32), 1000, 0, Sampling::default())?;
     /// let mut epoch: Vec<u32> = loader.fetches(5).iter().map(|fetch| fetch.index).collect();
     /// epoch.sort_unstable();
     /// assert!(epoch.into_iter().eq(0..1000));
     /// # Ok::<(), frugan_data::Error>(())
     /// ```
     pub fn fetches(&self, step: u64) -> Vec<Fetch> {
-        let total = self.dataset.len() as u64;
+        let total = self.entries() as u64;
         let start = step * self.batch as u64;
         let mut fetches = Vec::with_capacity(self.batch);
         while fetches.len() < self.batch {
@@ -145,17 +178,41 @@ impl Loader {
     }
 
     fn epoch(&self, number: u64) -> Arc<Epoch> {
-        let mut kept = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(epoch) = kept.as_ref().filter(|epoch| epoch.number == number) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(epoch) = kept.epoch.as_ref().filter(|epoch| epoch.number == number) {
             return Arc::clone(epoch);
         }
-        let total = self.dataset.len();
-        let order = Stream::new(self.seed, ORDER, number).permutation(total as u32);
-        let coins = Stream::new(self.seed, MIRROR, number).integers(total, 2);
-        let fetch = |(index, coin)| Fetch { index, mirrored: self.mirror && coin == 1 };
-        let epoch = Arc::new(Epoch { number, fetches: order.into_iter().zip(coins).map(fetch).collect() });
-        *kept = Some(Arc::clone(&epoch));
+        let (entries, images) = (self.entries(), self.dataset.len() as u32);
+        let order = match self.sampling.sampler {
+            Sampler::MultiEpoch => Stream::new(self.seed, ORDER, number).permutation(entries as u32),
+            Sampler::InfiniteWindow => self.window(&mut kept, number),
+        };
+        let fetches = match self.sampling.mirror {
+            Mirror::Off => order.into_iter().map(|index| Fetch { index, mirrored: false }).collect(),
+            Mirror::Coin => {
+                let coins = Stream::new(self.seed, MIRROR, number).integers(entries, 2);
+                order.into_iter().zip(coins).map(|(index, coin)| Fetch { index, mirrored: coin == 1 }).collect()
+            }
+            Mirror::Double => {
+                order.into_iter().map(|entry| Fetch { index: entry % images, mirrored: entry >= images }).collect()
+            }
+        };
+        let epoch = Arc::new(Epoch { number, fetches });
+        kept.epoch = Some(Arc::clone(&epoch));
         epoch
+    }
+
+    /// ADA's sampler has a state, so an epoch is reached by drawing all before it: some nanoseconds an image.
+    fn window(&self, kept: &mut Kept, number: u64) -> Vec<u32> {
+        let entries = self.entries();
+        let (next, mut sampler) = match kept.sampler.take() {
+            Some((next, sampler)) if next <= number => (next, sampler),
+            _ => (0, InfiniteSampler::new(entries as u32, self.seed as u32)),
+        };
+        (next..number).for_each(|_| sampler.by_ref().take(entries).for_each(drop));
+        let order = sampler.by_ref().take(entries).collect();
+        kept.sampler = Some((number + 1, sampler));
+        order
     }
 }
 
@@ -171,8 +228,10 @@ mod tests {
     }
 
     fn loader(n: u32, batch: usize, seed: u64) -> Loader {
-        Loader::new(&numbered(n), batch, seed, true).expect("a batch within the set")
+        Loader::new(&numbered(n), batch, seed, Sampling::default()).expect("a batch within the set")
     }
+
+    const ADA: Sampling = Sampling { mirror: Mirror::Double, sampler: Sampler::InfiniteWindow };
 
     fn places(loader: &Loader, steps: u64) -> Vec<Fetch> {
         (0..steps).flat_map(|step| loader.fetches(step)).collect()
@@ -192,9 +251,12 @@ mod tests {
 
         #[test]
         fn a_step_does_not_depend_on_what_ran_before(n in 2_u32..60, steps in prop::collection::vec(0_u64..1000, 1..9)) {
-            let used = loader(n, 2, 5);
-            for step in steps {
-                prop_assert_eq!(used.batch(step), loader(n, 2, 5).batch(step));
+            for sampling in [Sampling::default(), ADA] {
+                let fresh = || Loader::new(&numbered(n), 2, 5, sampling).expect("a batch within the set");
+                let used = fresh();
+                for step in &steps {
+                    prop_assert_eq!(used.batch(*step), fresh().batch(*step));
+                }
             }
         }
 
@@ -226,8 +288,37 @@ mod tests {
     }
 
     #[test]
+    fn adas_list_is_its_sampler_over_the_doubled_set() {
+        let loader = Loader::new(&numbered(7), 5, 3, ADA).expect("a batch within the set");
+        let entry = |fetch: Fetch| fetch.index + if fetch.mirrored { 7 } else { 0 };
+        let got: Vec<u32> = places(&loader, 20).into_iter().map(entry).collect();
+        assert_eq!(got, InfiniteSampler::new(14, 3).take(100).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_doubled_epoch_holds_each_image_both_ways() {
+        let sampling = Sampling { mirror: Mirror::Double, sampler: Sampler::MultiEpoch };
+        let mut epoch = places(&Loader::new(&numbered(9), 18, 1, sampling).expect("twice nine"), 1);
+        epoch.sort_unstable_by_key(|fetch| (fetch.index, fetch.mirrored));
+        let both = (0..9).flat_map(|index| [false, true].map(|mirrored| Fetch { index, mirrored }));
+        assert!(epoch.into_iter().eq(both));
+    }
+
+    #[test]
+    fn coins_do_not_depend_on_the_sampler() {
+        let window = Sampling { sampler: Sampler::InfiniteWindow, ..Sampling::default() };
+        let window = Loader::new(&numbered(8), 8, 2, window).expect("a batch within the set");
+        let coins = |loader: &Loader| places(loader, 3).into_iter().map(|fetch| fetch.mirrored).collect::<Vec<_>>();
+        assert_eq!(coins(&window), coins(&loader(8, 8, 2)));
+    }
+
+    #[test]
     fn a_batch_that_cannot_be_filled_is_an_error() {
-        assert!(matches!(Loader::new(&numbered(3), 0, 0, true), Err(Error::EmptyBatch)));
-        assert!(matches!(Loader::new(&numbered(3), 4, 0, true), Err(Error::BatchTooLarge { batch: 4, images: 3, .. })));
+        let new = |batch, seed, sampling| Loader::new(&numbered(3), batch, seed, sampling);
+        assert!(matches!(new(0, 0, Sampling::default()), Err(Error::EmptyBatch)));
+        let (too_large, doubled) = (new(4, 0, Sampling::default()), new(7, 0, ADA));
+        assert!(matches!(too_large, Err(Error::BatchTooLarge { batch: 4, images: 3, .. })));
+        assert!(matches!(doubled, Err(Error::BatchTooLarge { batch: 7, images: 6, .. })));
+        assert!(matches!(new(3, 1 << 32, ADA), Err(Error::SamplerSeed { seed: 4_294_967_296 })));
     }
 }

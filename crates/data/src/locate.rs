@@ -97,6 +97,7 @@ pub fn locate(config: &DataConfig) -> Option<PathBuf> {
     match config.name {
         DataName::Synthetic => Some(PathBuf::new()),
         DataName::Folder => config.root.clone().filter(|root| root.is_dir()),
+        DataName::Zip => config.root.clone().filter(|root| root.is_file()),
         DataName::Cifar10 => Places::of(config).find(&crate::cifar::CIFAR10),
         DataName::Cifar100 => Places::of(config).find(&crate::cifar::CIFAR100),
     }

@@ -1,7 +1,8 @@
 //! From a configuration to images in memory.
 
+use crate::archive;
 use crate::cifar::{CIFAR10, CIFAR100, Format};
-use crate::config::{DataConfig, DataName};
+use crate::config::{DataConfig, DataName, Labels};
 use crate::dataset::{Dataset, Splits};
 use crate::error::Result;
 use crate::fetch::fetch;
@@ -12,7 +13,7 @@ use crate::synthetic;
 /// Finds, checks and reads the data that `config` names, and draws the training subset.
 ///
 /// # Errors
-/// One sentence on the first thing that is wrong; a folder of images is scanned whole and reported at once.
+/// One sentence on the first thing that is wrong; a folder or zip of images is scanned whole and reported at once.
 ///
 /// ```
 /// use frugan_data::{DataConfig, open};
@@ -31,6 +32,11 @@ pub fn open(config: &DataConfig) -> Result<Splits> {
         DataName::Cifar10 => cifar(&CIFAR10, config)?,
         DataName::Cifar100 => cifar(&CIFAR100, config)?,
         DataName::Folder => folder::read(config)?,
+        DataName::Zip => archive::read(config)?,
+    };
+    let whole = match config.labels {
+        Labels::None => Splits { train: whole.train.without_labels(), test: whole.test.without_labels() },
+        Labels::Folders => whole,
     };
     Ok(Splits { train: subset(whole.train, config)?, test: whole.test })
 }

@@ -29,7 +29,8 @@ pub fn subset_indices(total: u32, num_images: usize, seed: u32, order: SubsetOrd
 /// ADA's endless order over a data set: one shuffled order is cycled, and each image just given is swapped with one
 /// of the `window` places up to it, so the order drifts. `window` is half of the set.
 ///
-/// It has a state (the order), so its place n is reached by taking n images; the loader uses fresh orders instead.
+/// It has a state (the order), so its place n is reached by taking n images. [`crate::Loader`] follows it with
+/// [`crate::Sampler::InfiniteWindow`].
 ///
 /// ```
 /// use frugan_data::InfiniteSampler;

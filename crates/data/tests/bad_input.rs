@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use frugan_data::cifar::CIFAR10;
-use frugan_data::{DataConfig, DataName, Loader, open, synthetic};
+use frugan_data::{DataConfig, DataName, Loader, Mirror, Sampler, Sampling, SubsetOrder, open, synthetic};
 use std::path::Path;
 
 fn synthetic() -> DataConfig {
@@ -17,6 +17,10 @@ fn folder() -> DataConfig {
     DataConfig { name: DataName::Folder, ..DataConfig::default() }
 }
 
+fn zip(root: &Path) -> DataConfig {
+    DataConfig { name: DataName::Zip, root: Some(root.to_owned()), ..DataConfig::default() }
+}
+
 fn assert_says(config: &DataConfig, parts: &[&str]) {
     let message = open(config).unwrap_err().to_string();
     for part in parts {
@@ -27,7 +31,7 @@ fn assert_says(config: &DataConfig, parts: &[&str]) {
 
 #[test]
 fn values() {
-    let table: [(DataConfig, &[&str]); 15] = [
+    let table: [(DataConfig, &[&str]); 18] = [
         (
             DataConfig { num_images: Some(10), fraction: Some(0.5), ..synthetic() },
             &["data.num_images = 10", "data.fraction = 0.5", "set one of them"],
@@ -51,6 +55,9 @@ fn values() {
         (folder(), &["needs data.root"]),
         (DataConfig { root: Some("/nowhere".into()), ..folder() }, &["/nowhere is not a folder", "data.root"]),
         (DataConfig { resolution: Some(0), root: Some("/nowhere".into()), ..folder() }, &["data.resolution = 0"]),
+        (DataConfig { root: None, ..zip("".as_ref()) }, &["\"zip\" needs data.root"]),
+        (DataConfig { resolution: Some(0), ..zip("/nowhere.zip".as_ref()) }, &["data.resolution = 0"]),
+        (zip("/nowhere.zip".as_ref()), &["cannot read /nowhere.zip", "No such file"]),
         (DataConfig { test_fraction: 1.0, ..folder() }, &["data.test_fraction = 1 is not in [0, 1)"]),
     ];
     for (config, parts) in table {
@@ -65,7 +72,10 @@ fn keys_and_kinds() {
         ("name = 'cifar-10'", "unknown variant `cifar-10`, expected one of `synthetic`, `cifar10`"),
         ("subset_seed = -1", "expected u32"),
         ("num_images = 'all'", "expected usize"),
-        ("subset_order = 'random'", "expected `drawn` or `sorted`"),
+        ("subset_order = 'random'", "unknown variant `random`"),
+        ("mirror = 'twice'", "unknown variant `twice`, expected `coin` or `double`"),
+        ("mirror = 2", "expected true, false, \"coin\" or \"double\""),
+        ("sampler = 'shuffle'", "unknown variant `shuffle`"),
     ];
     for (text, part) in table {
         let message = toml::from_str::<DataConfig>(text).unwrap_err().to_string();
@@ -73,9 +83,33 @@ fn keys_and_kinds() {
     }
 }
 
+fn ada() -> DataConfig {
+    DataConfig {
+        mirror: Mirror::Double,
+        sampler: Sampler::InfiniteWindow,
+        subset_order: SubsetOrder::Sorted,
+        ..zip("cifar10.zip".as_ref())
+    }
+}
+
+#[test]
+fn the_papers_names_for_their_rules_are_known() {
+    let text =
+        "name = 'zip'\nroot = 'cifar10.zip'\nmirror = 'double'\nsampler = 'infinite-window'\nsubset_order = 'ada'";
+    assert_eq!(toml::from_str::<DataConfig>(text).unwrap(), ada());
+    assert_eq!(toml::from_str::<DataConfig>("subset_order = 'biggan'\nlabels = 'own'").unwrap(), DataConfig::default());
+}
+
+/// A config that names nothing new is written as before there was anything new to name.
+#[test]
+fn defaults_are_written_as_ever() {
+    let text = toml::to_string(&DataConfig::default()).unwrap();
+    assert!(text.contains("mirror = true\n") && !text.contains("sampler"), "{text}");
+}
+
 #[test]
 fn the_configuration_comes_back_as_it_was_written() {
-    for config in [synthetic(), cifar("/data".as_ref()), DataConfig { fraction: Some(0.1), ..folder() }] {
+    for config in [synthetic(), cifar("/data".as_ref()), DataConfig { fraction: Some(0.1), ..folder() }, ada()] {
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
     }
@@ -143,7 +177,7 @@ fn a_test_split_that_takes_all_is_refused() {
 fn batches() {
     let test = synthetic::test(16);
     for (batch, part) in [(0, "optim.batch = 0"), (1001, "optim.batch = 1001 is larger than the 1000 images")] {
-        let message = Loader::new(&test, batch, 0, true).unwrap_err().to_string();
+        let message = Loader::new(&test, batch, 0, Sampling::default()).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     }
 }

@@ -1,7 +1,7 @@
 //! Folders of images, good and bad.
 #![allow(clippy::unwrap_used)]
 
-use frugan_data::folder::Fault;
+use frugan_data::scan::Fault;
 use frugan_data::{DataConfig, DataName, Error, Labels, open};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, RgbaImage};
 use std::path::{Path, PathBuf};
@@ -145,7 +145,7 @@ fn every_kind_of_offender_is_reported_at_once() {
     let lines: Vec<&str> = message.lines().collect();
     assert!(lines[0].starts_with("12 of 22 images under "), "{message}");
     assert!(
-        lines.iter().any(|line| line.starts_with("  2 not 16x16 (bad/both.png 30x30, bad/large.jpeg 17x17): crop"))
+        lines.iter().any(|line| line.starts_with("  2 not 16x16 (bad/both.png 30x30, bad/large.jpeg 17x17): set "))
     );
     assert!(lines.iter().any(|line| line.starts_with("  4 truncated (bad/both.png, bad/cut.jpg, bad/cut.png,")));
     assert_eq!(lines.len(), 10, "{message}");
@@ -154,10 +154,29 @@ fn every_kind_of_offender_is_reported_at_once() {
 #[test]
 fn the_configured_side_rules() {
     let folder = Folder::new();
-    (0..3).for_each(|i| folder.save(&format!("{i}.png"), rgb(16, 16)));
-    let config = DataConfig { resolution: Some(32), ..folder.config() };
-    let message = open(&config).unwrap_err().to_string();
-    assert!(message.contains("3 not 32x32 (0.png 16x16, 1.png 16x16, 2.png 16x16)"), "{message}");
+    folder.save("a.png", rgb(16, 16));
+    folder.save("b.png", rgb(40, 30));
+    folder.save("c.png", RgbImage::from_pixel(5, 8, image::Rgb([9, 8, 7])));
+    let train = open(&DataConfig { resolution: Some(16), ..folder.config() }).unwrap().train;
+    assert_eq!(train.shape, [3, 16, 16]);
+    assert!(train.name.contains("(2 images resized to 16x16)"), "{}", train.name);
+    let plane = |image: &RgbImage, c: usize| image.pixels().map(|pixel| pixel.0[c]).collect::<Vec<u8>>();
+    let whole = rgb(16, 16);
+    assert_eq!(train.image(0), (0..3).flat_map(|c| plane(&whole, c)).collect::<Vec<u8>>());
+    let centre = image::imageops::crop_imm(&rgb(40, 30), 5, 0, 30, 30).to_image();
+    let square = frugan_data::to_square(centre.into(), 16).into_rgb8();
+    assert_eq!(train.image(1)[..256], plane(&square, 0));
+    assert!(train.image(2).chunks_exact(256).zip([9, 8, 7]).all(|(plane, v)| plane.iter().all(|p| *p == v)));
+}
+
+#[test]
+fn what_resizing_does_not_mend_is_still_reported() {
+    let folder = Folder::new();
+    folder.save("a.png", rgb(16, 16));
+    folder.save("grey.png", GrayImage::new(20, 10));
+    let message = open(&DataConfig { resolution: Some(16), ..folder.config() }).unwrap_err().to_string();
+    assert!(message.starts_with("1 of 2 images") && message.contains("1 grey among RGB (grey.png): "), "{message}");
+    assert_eq!(message.lines().count(), 2, "{message}");
 }
 
 #[test]

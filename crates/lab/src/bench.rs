@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     config.optim.batch = args.batch as usize;
     config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
     let data = frugan_data::open(&config.data)?;
-    let mut trainer = Trainer::new(&config, &data.train, &Device::Cpu)?;
+    let mut trainer = Trainer::new(&config, &data, &Device::Cpu)?;
     for _ in 0..args.iterations {
         let start = Instant::now();
         trainer.step()?;

@@ -1,7 +1,9 @@
 //! What a run draws on: the data set and the feature network, and what stands in where they are not there.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
-use frugan_data::{DataName, locate};
+use frugan_data::{DataConfig, DataName, locate};
 use frugan_metrics::{GeneratorMode, Network};
 use frugan_train::{Config, Plan};
 
@@ -43,6 +45,13 @@ pub(crate) fn stand_ins(resolved: &Resolved<Config>, allowed: Allowed) -> Result
         layers.push(Layer::single(sentence, "eval.network", &toml::Value::String("random".into()))?);
     }
     Ok(layers)
+}
+
+/// A data set's folder or file: as it stands, or below the folders that hold data sets.
+pub(crate) fn find_root(root: &Path) -> Option<PathBuf> {
+    let places = locate::Places::of(&DataConfig::default());
+    let below = places.folders().map(|folder| folder.join(root)).collect::<Vec<_>>();
+    std::iter::once(root.to_path_buf()).chain(below).find(|path| path.exists())
 }
 
 /// `inception` or `random`.

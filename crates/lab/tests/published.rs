@@ -11,7 +11,8 @@ use support::Scratch;
 /// The lines of a dry run without comments, which name files and their lines and may change.
 fn resolved(args: &[&str]) -> String {
     let ran = Scratch::new().run(args).succeeded();
-    let lines = ran.out.lines().map(|line| match line.starts_with("# run ") {
+    let lines = ran.out.lines().filter(|line| !line.starts_with("# estimate: "));
+    let lines = lines.map(|line| match line.starts_with("# run ") {
         // A run's name ends in its hash, which pins every value too.
         true => line,
         false => line.split("  #").next().unwrap_or_default().trim_end(),

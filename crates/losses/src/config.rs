@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Adversarial, Pairing};
+use crate::{Adversarial, Pairing, PathLengthConfig, R1Config};
 
 /// `[loss]`: the adversarial loss and the regularisers of D.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,12 @@ pub struct LossConfig {
     pub cr: CrConfig,
     /// The LeCam regulariser.
     pub lecam: LecamConfig,
+    /// R1. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r1: Option<R1Config>,
+    /// Path length regularisation, of StyleGAN2 alone. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_length: Option<PathLengthConfig>,
 }
 
 /// The adversarial losses by name; [`Adversarial`] has the formulas.
@@ -73,7 +79,16 @@ pub struct LecamConfig {
 impl Default for LossConfig {
     fn default() -> Self {
         let (cr, lecam) = (CrConfig::default(), LecamConfig::default());
-        Self { name: LossName::default(), label_smoothing: 0.0, drift: 0.0, ortho: 0.0, cr, lecam }
+        Self {
+            name: LossName::default(),
+            label_smoothing: 0.0,
+            drift: 0.0,
+            ortho: 0.0,
+            cr,
+            lecam,
+            r1: None,
+            path_length: None,
+        }
     }
 }
 
@@ -163,9 +178,15 @@ impl LossConfig {
             ("ortho", self.ortho),
             ("cr.weight", self.cr.weight),
             ("lecam.weight", self.lecam.weight),
+            ("r1.gamma", self.r1.map_or(0.0, |r1| r1.gamma)),
+            ("path_length.weight", self.path_length.map_or(0.0, |pl| pl.weight)),
         ];
         for (key, value) in weights {
             in_range(key, value, 0.0..f64::INFINITY, "a finite number from 0 up")?;
+        }
+        if let Some(pl) = &self.path_length {
+            in_range("path_length.decay", pl.decay, f64::MIN_POSITIVE..1.0 + f64::EPSILON, "a number in (0, 1]")?;
+            in_range("path_length.batch_shrink", pl.batch_shrink as f64, 1.0..f64::INFINITY, "1 or more")?;
         }
         self.has_effect("label_smoothing", self.label_smoothing, LossName::Bce)?;
         self.has_effect("drift", self.drift, LossName::Wasserstein)

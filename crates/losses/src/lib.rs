@@ -6,6 +6,7 @@
 //! - [`Adversarial`]: what D and G minimise;
 //! - [`Pairing`] and [`consistency`]: consistency regularisation (CR), and which image stands in each half of a pair;
 //! - [`Lecam`]: the LeCam regulariser with its running means of logits;
+//! - [`r1_penalty`] of D and [`PathLength`] of G: penalties on gradients, for StyleGAN2;
 //! - [`add_orthogonal_gradients`]: orthogonal regularisation, which goes straight into the gradients.
 //!
 //! ```
@@ -29,9 +30,13 @@ mod config;
 mod consistency;
 mod lecam;
 mod orthogonal;
+mod path_length;
+mod r1;
 
 pub use adversarial::{Adversarial, DLoss, wasserstein_drift};
 pub use config::{ConfigError, CrConfig, LecamConfig, LossConfig, LossName};
 pub use consistency::{Pairing, consistency};
 pub use lecam::{Lecam, lecam_penalty};
 pub use orthogonal::{add_orthogonal_gradients, orthogonal_gradient};
+pub use path_length::{PathLength, PathLengthConfig, path_lengths};
+pub use r1::{R1Config, R1Images, r1_penalty};

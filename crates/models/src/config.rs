@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::biggan::{BigganConfig, BigganDiscriminator, BigganGenerator};
 use crate::dcgan::{DcganConfig, DcganDiscriminator, DcganGenerator};
 use crate::error::ModelError;
+use crate::stylegan2::{StyleGan2Config, StyleGan2Discriminator, StyleGan2Generator};
 use crate::traits::{Discriminator, Generator};
 
 /// Which networks to train, and how wide. The field `name` picks the family.
@@ -24,6 +25,8 @@ pub enum ModelConfig {
     Dcgan(DcganConfig),
     /// The residual networks of the CIFAR experiments of DiffAugment.
     Biggan(BigganConfig),
+    /// The style-based networks of ADA, and of DiffAugment's experiments beyond BigGAN.
+    StyleGan2(StyleGan2Config),
 }
 
 impl Default for ModelConfig {
@@ -61,6 +64,7 @@ impl ModelConfig {
         match self {
             Self::Dcgan(_) => "dcgan",
             Self::Biggan(_) => "biggan",
+            Self::StyleGan2(_) => "stylegan2",
         }
     }
 
@@ -69,6 +73,7 @@ impl ModelConfig {
         match self {
             Self::Dcgan(config) => config.latent_dim,
             Self::Biggan(config) => config.latent_dim,
+            Self::StyleGan2(config) => config.latent_dim,
         }
     }
 
@@ -97,6 +102,9 @@ impl ModelConfig {
             Self::Biggan(config) => {
                 Box::new(BigganDiscriminator::new(config, num_classes, resolution, seed, placement)?)
             }
+            Self::StyleGan2(config) => {
+                Box::new(StyleGan2Discriminator::new(config, num_classes, resolution, seed, placement)?)
+            }
         };
         Ok(Models { generator, discriminator })
     }
@@ -115,6 +123,9 @@ impl ModelConfig {
         Ok(match self {
             Self::Dcgan(config) => Box::new(DcganGenerator::new(config, num_classes, resolution, seed, placement)?),
             Self::Biggan(config) => Box::new(BigganGenerator::new(config, num_classes, resolution, seed, placement)?),
+            Self::StyleGan2(config) => {
+                Box::new(StyleGan2Generator::new(config, num_classes, resolution, seed, placement)?)
+            }
         })
     }
 }

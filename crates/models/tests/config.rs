@@ -1,7 +1,7 @@
 //! How configs are spelled.
 #![allow(clippy::unwrap_used)]
 
-use frugan_models::{BigganConfig, DcganConfig, ModelConfig};
+use frugan_models::{BigganConfig, DcganConfig, ModelConfig, StyleGan2Config};
 
 #[test]
 fn a_config_is_picked_by_name_and_filled_with_defaults() {
@@ -14,7 +14,11 @@ fn a_config_is_picked_by_name_and_filled_with_defaults() {
 
 #[test]
 fn every_default_survives_a_round_trip() {
-    for config in [ModelConfig::Biggan(BigganConfig::default()), ModelConfig::Dcgan(DcganConfig::default())] {
+    for config in [
+        ModelConfig::Biggan(BigganConfig::default()),
+        ModelConfig::Dcgan(DcganConfig::default()),
+        ModelConfig::StyleGan2(StyleGan2Config::default()),
+    ] {
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), config);
         let json = serde_json::to_string(&config).unwrap();
@@ -44,8 +48,37 @@ fn the_published_settings_do_not_change() {
         "sn_eps = 0.00000001",
         "sn_num_itrs = 1",
     ];
-    let value = |line: &str| line.parse::<toml::Table>().unwrap();
-    assert_eq!(text.parse::<toml::Table>().unwrap(), value(&published.join("\n")));
+    assert_eq!(table(&text), table(&published.join("\n")));
+}
+
+fn table(text: &str) -> toml::Table {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_published_settings_of_stylegan2_do_not_change() {
+    let text = toml::to_string(&ModelConfig::StyleGan2(StyleGan2Config::default())).unwrap();
+    let published = [
+        "name = \"stylegan2\"",
+        "latent_dim = 512",
+        "w_dim = 512",
+        "channel_base = 32768",
+        "channel_max = 512",
+        "mapping_layers = 8",
+        "mapping_lr_multiplier = 0.01",
+        "w_avg_beta = 0.995",
+        "conditional = true",
+        "label_embedding = \"separate\"",
+        "g_architecture = \"skip\"",
+        "d_architecture = \"resnet\"",
+        "d_mapping_layers = 8",
+        "mbstd_group = 4",
+        "mbstd_channels = 1",
+        "conv_clamp = 256.0",
+        "style_mixing = 0.9",
+        "style_mixing_scope = \"batch\"",
+    ];
+    assert_eq!(table(&text), table(&published.join("\n")));
 }
 
 #[test]
@@ -55,6 +88,8 @@ fn unknown_keys_and_values_are_errors() {
         ("name = \"dcgan\"\ng_attention = 3", "g_attention"),
         ("name = \"stylegan9\"", "stylegan9"),
         ("name = \"biggan\"\ninit = \"zeros\"", "zeros"),
+        ("name = \"stylegan2\"\ng_ch = 3", "g_ch"),
+        ("name = \"stylegan2\"\nd_architecture = \"unet\"", "unet"),
         ("g_ch = 3", "name"),
     ] {
         let error = toml::from_str::<ModelConfig>(text).unwrap_err().to_string();

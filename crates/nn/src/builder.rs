@@ -46,6 +46,16 @@ impl Builder {
         Self { prefix: self.path(&name.to_string()), ..self.clone() }
     }
 
+    /// The type of the network's numbers.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Where the network's tensors are put.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     fn path(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
     }

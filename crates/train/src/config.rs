@@ -5,7 +5,7 @@ use frugan_data::DataConfig;
 use frugan_losses::LossConfig;
 use frugan_metrics::EvalConfig;
 use frugan_models::ModelConfig;
-use frugan_nn::{AdamConfig, Ema};
+use frugan_nn::{AdamConfig, Ema, HalflifeEma, Params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +65,13 @@ pub struct OptimConfig {
     /// The discriminator's Adam.
     pub d: AdamConfig,
     /// The average of the generator's weights, which samples and metrics use.
-    pub ema: Ema,
+    pub ema: EmaConfig,
+    /// Which network steps first in an iteration: `d` (default, DiffAugment's BigGAN) or `g` (StyleGAN2's code).
+    #[serde(skip_serializing_if = "First::is_default")]
+    pub first: First,
+    /// Lazy regularisation: R1 and path length in steps of their own, and seldom. Default: none, both in every step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lazy: Option<Lazy>,
     /// Gradients of each network are scaled down to this norm, if given.
     pub clip_norm: Option<f64>,
     /// Gradients are cut to [-v, v], if given.
@@ -79,10 +85,119 @@ impl Default for OptimConfig {
             num_d_steps: 4,
             g: AdamConfig::default(),
             d: AdamConfig::default(),
-            ema: Ema::default(),
+            ema: EmaConfig::default(),
+            first: First::D,
+            lazy: None,
             clip_norm: None,
             clip_value: None,
         }
+    }
+}
+
+impl OptimConfig {
+    /// The settings of G's and D's Adam. With lazy regularisation a network takes k steps in k - 1 iterations' time, so its
+    /// learning rate and the logarithms of its betas shrink by k / (k + 1) (StyleGAN2, appendix B), whether or not a
+    /// regulariser has a weight.
+    pub fn lazily_scaled(&self) -> [AdamConfig; 2] {
+        let scaled = |adam: &AdamConfig, interval: u64| {
+            let ratio = interval as f64 / (interval as f64 + 1.0);
+            let AdamConfig { lr, beta1, beta2, .. } = *adam;
+            AdamConfig { lr: lr * ratio, beta1: beta1.powf(ratio), beta2: beta2.powf(ratio), ..*adam }
+        };
+        match self.lazy {
+            None => [self.g, self.d],
+            Some(Lazy { g_interval, d_interval }) => [scaled(&self.g, g_interval), scaled(&self.d, d_interval)],
+        }
+    }
+}
+
+/// The network that steps first in an iteration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum First {
+    /// All of D's steps, then G's: DiffAugment's BigGAN.
+    #[default]
+    D,
+    /// G's step, then D's: StyleGAN2's code.
+    G,
+}
+
+impl First {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How seldom the regularisers act (Karras et al. 2020, appendix B); the defaults are the published ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lazy {
+    /// Iterations from one path length step to the next. Default 4.
+    pub g_interval: u64,
+    /// Iterations from one R1 step to the next. Default 16.
+    pub d_interval: u64,
+}
+
+impl Default for Lazy {
+    fn default() -> Self {
+        Self { g_interval: 4, d_interval: 16 }
+    }
+}
+
+/// The average of the generator's weights: BigGAN's by a decay a step, or StyleGAN2's by a half-life in images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmaConfig {
+    /// Share of the old average, in [0, 1). Default 0.9999. Not read where there is a half-life.
+    pub decay: f64,
+    /// The first G step that averages; before it the average is a copy. Default 1000. Not read where there is a half-life.
+    pub start_itr: u64,
+    /// Half-life in thousands of real images: weights are averaged, buffers copied (StyleGAN2). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halflife_kimg: Option<f64>,
+    /// Caps the half-life at this share of the images seen so far (ADA's CIFAR configuration: 0.05). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rampup: Option<f64>,
+    /// With a half-life: the average is a copy until so many thousands of images were seen (DiffAugment's StyleGAN2: the
+    /// half-life). Default: none, it averages from the first step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_kimg: Option<f64>,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        let Ema { decay, start_itr } = Ema::default();
+        Self { decay, start_itr, halflife_kimg: None, rampup: None, start_kimg: None }
+    }
+}
+
+impl EmaConfig {
+    /// Moves the average towards the weights after G step `itr`, ahead of which `nimg` real images were seen.
+    pub(crate) fn update(&self, ema: &Params, source: &Params, batch: usize, itr: u64, nimg: u64) -> Result<()> {
+        let Some(ema_kimg) = self.halflife_kimg else {
+            return Ok(Ema { decay: self.decay, start_itr: self.start_itr }.update(ema, source, itr)?);
+        };
+        let copies = self.start_kimg.is_some_and(|start| (nimg as f64) < start * 1000.0);
+        let average = HalflifeEma { ema_kimg: if copies { 0.0 } else { ema_kimg }, rampup: self.rampup };
+        Ok(average.update(ema, source, batch, nimg)?)
+    }
+
+    fn check(&self) -> Result<()> {
+        below_one("optim.ema.decay", self.decay)?;
+        for (name, value) in [
+            ("optim.ema.halflife_kimg", self.halflife_kimg),
+            ("optim.ema.rampup", self.rampup),
+            ("optim.ema.start_kimg", self.start_kimg),
+        ] {
+            value.map_or(Ok(()), |v| positive(name, v))?;
+        }
+        if self.halflife_kimg.is_none() && (self.rampup.is_some() || self.start_kimg.is_some()) {
+            return Err(Error::Config(
+                "optim.ema.rampup and start_kimg belong to a half-life: set optim.ema.halflife_kimg, or leave them out"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -152,7 +267,11 @@ impl Config {
             below_one(&format!("{name}.beta1"), adam.beta1)?;
             below_one(&format!("{name}.beta2"), adam.beta2)?;
         }
-        below_one("optim.ema.decay", o.ema.decay)?;
+        o.ema.check()?;
+        if let Some(lazy) = &o.lazy {
+            at_least("optim.lazy.g_interval", lazy.g_interval, 1)?;
+            at_least("optim.lazy.d_interval", lazy.d_interval, 1)?;
+        }
         for (name, value) in [("optim.clip_norm", o.clip_norm), ("optim.clip_value", o.clip_value)] {
             value.map_or(Ok(()), |v| positive(name, v))?;
         }

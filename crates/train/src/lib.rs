@@ -4,8 +4,10 @@
 //! [`Plan::run`] trains. [`Trainer::step`] is the paper's algorithm, [`Objective`] its equations.
 
 mod atomic;
+mod augmentation;
 mod config;
 mod error;
+mod estimate;
 mod evaluation;
 mod grid;
 mod interrupt;
@@ -26,8 +28,10 @@ mod tick;
 mod trainer;
 
 pub use atomic::write as write_atomic;
-pub use config::{Config, KeepSnapshots, OptimConfig, TrainConfig};
+pub use augmentation::{AugmentDraws, Augmentation};
+pub use config::{Config, EmaConfig, First, KeepSnapshots, Lazy, OptimConfig, TrainConfig};
 pub use error::{Error, Result};
+pub use estimate::Estimate;
 pub use evaluation::Evaluation;
 pub use grid::Grid;
 pub use interrupt::Interrupt;

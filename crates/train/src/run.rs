@@ -67,7 +67,7 @@ impl Plan {
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.
-        Trainer::new(&config, &splits.train, &device)?;
+        Trainer::new(&config, &splits, &device)?;
         if dir.exists() && !dir.is_dir() {
             return Err(Error::Config(format!("--out {}: that is a file; give a folder", dir.display())));
         }
@@ -109,7 +109,7 @@ impl Plan {
     /// What [`Error`] names. A run that failed can be started again with the same command.
     pub fn run(self, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
         let run = RunDir::open(&self.dir)?;
-        let mut trainer = Trainer::new(&self.config, &self.splits.train, &self.device)?;
+        let mut trainer = Trainer::new(&self.config, &self.splits, &self.device)?;
         let (progress, notes) = resume(&run, &mut trainer)?;
         cut_after(&run.file("stats.jsonl"), trainer.itr)?;
         for metric in run.metrics()? {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use frugan_augment::ada::ControllerState;
 use frugan_nn::{LoadError, TensorMap};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ struct Description {
     sums: BTreeMap<String, [u64; 3]>,
     skipped_in_a_row: u32,
     progress: Progress,
+    /// Of ADA's p.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    controller: Option<ControllerState>,
 }
 
 /// What the run's log has come to.
@@ -47,6 +51,9 @@ pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Resul
     put("adam_g", trainer.adam_g.state_tensors()?);
     put("adam_d", trainer.adam_d.state_tensors()?);
     put("lecam", trainer.objective.lecam.state_tensors()?);
+    if trainer.config.loss.path_length.is_some() {
+        put("path_length", trainer.objective.path_length.state_tensors()?);
+    }
     let description = Description {
         format: FORMAT,
         step: trainer.itr,
@@ -54,6 +61,7 @@ pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Resul
         sums: trainer.sums.to_bits(),
         skipped_in_a_row: trainer.skipped_in_a_row,
         progress: progress.clone(),
+        controller: trainer.augmentation().state(),
     };
     tensor_file::write(path, &tensors, &description)
 }
@@ -90,6 +98,12 @@ pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
     trainer.adam_g.load_state(&take("adam_g")).map_err(foreign)?;
     trainer.adam_d.load_state(&take("adam_d")).map_err(foreign)?;
     trainer.objective.lecam.load_state(&take("lecam"))?;
+    if trainer.config.loss.path_length.is_some() {
+        trainer.objective.path_length.load_state(&take("path_length"))?;
+    }
+    if let Some(saved) = description.controller {
+        trainer.objective.augmentation.load_state(saved);
+    }
     trainer.itr = description.step;
     trainer.sums = Sums::from_bits(&description.sums);
     trainer.skipped_in_a_row = description.skipped_in_a_row;

@@ -40,6 +40,9 @@ pub(crate) fn record(trainer: &mut Trainer, splits: &Splits) -> Result<Record> {
     let r_v =
         train.zip(held_out).zip(fake).map(|((train, held_out), fake)| (train - held_out) / (train - fake).max(1e-8));
     values.insert("d/r_v".into(), r_v);
+    if let Some(p) = trainer.augmentation().p() {
+        values.insert("augment/p".into(), Some(p));
+    }
     Ok(Record { step: trainer.itr, kimg: kimg(&trainer.config, trainer.itr), values })
 }
 
@@ -49,14 +52,13 @@ fn answers(trainer: &Trainer, dataset: &Dataset) -> Result<Sums> {
     let count = trainer.config.train.monitor_images.min(dataset.len());
     let mut sums = Sums::default();
     let mut stream = Stream::new(trainer.config.seed, AUGMENT, trainer.itr);
-    let [height, width] = trainer.image_size();
     for start in (0..count).step_by(trainer.config.optim.batch) {
         let n = trainer.config.optim.batch.min(count - start);
         let bytes = dataset.image_bytes();
         let images = images_to_float(&dataset.images[start * bytes..(start + n) * bytes]);
         let labels = dataset.labels[start..start + n].iter().map(|label| *label as i32).collect();
         let (images, labels) = trainer.images(images, labels)?;
-        let draws = trainer.policy().draw(n, height, width, &mut stream);
+        let draws = trainer.augmentation().draw(n, trainer.image_shape(), &mut stream);
         let logits = no_grad(|| {
             let seen = trainer.objective.as_d_sees_reals(&images, &draws)?;
             Ok::<_, crate::Error>(trainer.discriminator.logits(&seen, &labels, Mode::Running)?.to_vec::<f32>()?)

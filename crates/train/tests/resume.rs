@@ -38,8 +38,54 @@ sample_every_steps = 5
 monitor_images = 16
 "#;
 
+/// StyleGAN2 with ADA, lazy R1 and path length at intervals of their own, and a p that moves: what has state of its own.
+const STYLE: &str = r#"
+seed = 3
+device = "cpu"
+[model]
+name = "stylegan2"
+channel_max = 8
+latent_dim = 16
+w_dim = 16
+mapping_layers = 2
+[augment]
+policy = ""
+ada = { pipe = "bgc", controller = "rt", target = -0.9, kimg = 0.2, interval = 2 }
+[loss]
+name = "non_saturating"
+r1 = { gamma = 1.0 }
+path_length = {}
+[data]
+name = "synthetic"
+num_images = 60
+[optim]
+batch = 8
+num_d_steps = 1
+first = "g"
+lazy = { g_interval = 2, d_interval = 3 }
+ema = { halflife_kimg = 0.05, rampup = 0.5 }
+g = { lr = 0.002, beta1 = 0.0, beta2 = 0.99, eps = 1e-8 }
+d = { lr = 0.002, beta1 = 0.0, beta2 = 0.99, eps = 1e-8 }
+[eval]
+network = "random"
+num_fakes = 32
+every_steps = 4
+batch = 16
+[train]
+steps = 9
+tick_steps = 2
+save_every_steps = 3
+sample_every_steps = 5
+monitor_images = 16
+nonfinite = "replace"
+"#;
+
 fn plan(dir: &Path) -> Plan {
-    Plan::new(Config::from_toml(TINY).unwrap(), dir.into(), &mut Library::new()).unwrap()
+    plan_of(TINY, dir)
+}
+
+fn plan_of(config: &str, dir: &Path) -> Plan {
+    Plan::new(Config::from_toml(config).unwrap(), dir.into(), &mut Library::new()).unwrap()
 }
 
 /// Asks for a stop at a step, as a signal would.
@@ -70,6 +116,21 @@ fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn interrupted_runs_end_like_unbroken_ones() {
+    ends_like_unbroken(TINY);
+}
+
+#[test]
+fn interrupted_runs_with_a_moving_p_and_lazy_penalties_end_like_unbroken_ones() {
+    let stats = ends_like_unbroken(STYLE);
+    let p: Vec<f64> = stats.iter().map(|record| record.get("augment/p").unwrap()).collect();
+    assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
+    assert!(stats.iter().any(|record| record.get("loss/r1").is_some()));
+    assert!(stats.iter().any(|record| record.get("loss/path_length").is_some()));
+}
+
+/// Gives the ticks of the run.
+fn ends_like_unbroken(config: &str) -> Vec<Record> {
+    let plan = |dir: &Path| plan_of(config, dir);
     let unbroken = tempfile::tempdir().unwrap();
     let outcome = plan(unbroken.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
     assert_eq!(outcome.status, Status::Finished);
@@ -97,6 +158,7 @@ fn interrupted_runs_end_like_unbroken_ones() {
         }
         assert!(plan(broken.path()).is_finished().unwrap());
     }
+    frugan_train::read_records(&unbroken.path().join("stats.jsonl")).unwrap()
 }
 
 #[test]

@@ -25,6 +25,11 @@ impl Op for Matmul {
         Keep::inputs(&[0, 1])
     }
 
+    fn multiply_adds(&self) -> u64 {
+        let Product { batch, m, k, n, .. } = self.0;
+        (batch * m * k * n) as u64
+    }
+
     fn forward(&self, inputs: &[&Value]) -> Result<Value> {
         let shape = self.shape(self.0.m, self.0.n, inputs[0].dims());
         matmul::matmul(self.name(), self.0, inputs[0], inputs[1], &shape)

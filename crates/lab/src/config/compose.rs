@@ -159,8 +159,10 @@ fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, val
             None => {
                 // An optional value that is absent by default is not among the defaults: the config itself knows.
                 let siblings = match alone::<T>(defaults, layer, key, value) {
-                    Err(Kind::UnknownField(_, fields)) => {
-                        fields.iter().map(|f| join(&parts[..i], f)).collect::<Vec<_>>()
+                    Err((Kind::UnknownField(unknown, fields), path)) => {
+                        // The path of the table ends in the unknown key itself.
+                        let table = path.strip_suffix(&[unknown]).unwrap_or(&path);
+                        fields.iter().map(|f| join(table, f)).collect::<Vec<_>>()
                     }
                     _ => return Ok(()),
                 };
@@ -179,8 +181,8 @@ fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, val
     Ok(())
 }
 
-fn join(parts: &[&str], last: &str) -> String {
-    parts.iter().copied().chain([last]).collect::<Vec<_>>().join(".")
+fn join(parts: &[String], last: &str) -> String {
+    parts.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join(".")
 }
 
 /// Names the value behind a type error: the first one that fails on top of the defaults alone.
@@ -188,7 +190,7 @@ fn culprit<T: DeserializeOwned>(defaults: &Dict, stack: &[Layer], error: figment
     for layer in stack.iter().rev() {
         for (key, value) in layer.leaves() {
             let shown = show(&value);
-            if let Err(kind) = alone::<T>(defaults, layer, &key, &value) {
+            if let Err((kind, _)) = alone::<T>(defaults, layer, &key, &value) {
                 return input(format!("`{key} = {shown}` ({}): {}", layer.source(&key), reason(&kind)));
             }
         }
@@ -197,11 +199,16 @@ fn culprit<T: DeserializeOwned>(defaults: &Dict, stack: &[Layer], error: figment
     Err::<(), _>(anyhow::anyhow!("{}", reason(&error.kind))).input(place).expect_err("it is an error")
 }
 
-/// Whether one value on top of the defaults makes a config.
-fn alone<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, value: &Value) -> Result<(), Kind> {
+/// Whether one value on top of the defaults makes a config; else what is wrong, and with which table.
+fn alone<T: DeserializeOwned>(
+    defaults: &Dict,
+    layer: &Layer,
+    key: &str,
+    value: &Value,
+) -> Result<(), (Kind, Vec<String>)> {
     let only = Layer { dict: nested(key, value.clone()), ..layer.clone() };
     let figment = Figment::from(Serialized::defaults(defaults)).merge(only);
-    figment.extract::<T>().map(drop).map_err(|error| error.kind)
+    figment.extract::<T>().map(drop).map_err(|error| (error.kind, error.path))
 }
 
 /// What a config value should have been.
@@ -300,6 +307,14 @@ mod tests {
         policy: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         ratio: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ada: Option<Ada>,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Ada {
+        pipe: String,
     }
 
     fn resolve(arguments: &[&str]) -> Result<Resolved<Whole>> {
@@ -340,6 +355,8 @@ mod tests {
         );
         assert!(error("model=bigan").contains("the group `model` has no such choice; did you mean `biggan`?"));
         assert!(error("model.g_ch=3").starts_with("unknown key `model.g_ch`"), "a key of another model");
+        let text = error("augment.ada.pip=bgc");
+        assert!(text.contains("did you mean `augment.ada.pipe`?"), "a table that is absent by default: {text}");
         assert!(error("seed.x=3").contains("`seed` is a value"));
     }
 

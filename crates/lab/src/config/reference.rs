@@ -1,7 +1,8 @@
 //! The reference page: every key of a run's config with its meaning and default, from the fields' doc comments.
 
 use anyhow::Result;
-use frugan_models::{DcganConfig, ModelConfig};
+use frugan_augment::ada::AdaConfig;
+use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
 use frugan_train::Config;
 use toml::Table;
 
@@ -35,17 +36,28 @@ pub(crate) fn reference() -> Result<String> {
             table.split('.').filter(|part| !part.is_empty()).try_fold(&whole, |at, part| at.get(part)?.as_table());
         section(&mut page, table, of, values.unwrap_or(&Table::new()));
     }
-    page.push_str("\n# With model.name = \"dcgan\":\n");
-    let dcgan = Table::try_from(ModelConfig::Dcgan(DcganConfig::default()))?;
-    section(&mut page, "", "DcganConfig", &dcgan);
+    for (model, of) in other_models() {
+        page.push_str(&format!("\n# With model.name = \"{}\":\n", model.name()));
+        section(&mut page, "", of, &Table::try_from(model)?);
+    }
+    page.push_str("\n# Below augment.ada, of which any key switches ADA on:\n");
+    section(&mut page, "", "AdaConfig", &Table::try_from(AdaConfig::default())?);
     Ok(page)
+}
+
+/// The models that are not the default, and their structs.
+fn other_models() -> [(ModelConfig, &'static str); 2] {
+    [
+        (ModelConfig::Dcgan(DcganConfig::default()), "DcganConfig"),
+        (ModelConfig::StyleGan2(StyleGan2Config::default()), "StyleGan2Config"),
+    ]
 }
 
 fn section(page: &mut String, table: &str, of: &str, values: &Table) {
     if !table.is_empty() {
         page.push_str(&format!("\n[{table}]\n"));
     }
-    let is_addendum = of == "DcganConfig";
+    let is_addendum = of == "AdaConfig" || other_models().iter().any(|(_, other)| *other == of);
     if let Some(name) = values.get("name").filter(|_| !is_addendum && fields(of).all(|(field, _)| field != "name")) {
         page.push_str(&format!("name = {name}\n"));
     }
@@ -99,14 +111,16 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm ="] {
+        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "#   mbstd_group =", "#   pipe = \"bgc\""] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
 
     #[test]
     fn every_field_is_documented() {
-        for (_, of) in TABLES.iter().chain([&("eval", "EvalConfig"), &("model", "DcganConfig")]) {
+        let models = other_models().map(|(_, of)| ("model", of));
+        let others = [&("eval", "EvalConfig"), &("augment.ada", "AdaConfig")];
+        for (_, of) in TABLES.iter().chain(others).chain(&models) {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");

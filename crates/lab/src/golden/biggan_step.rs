@@ -4,12 +4,12 @@
 //! weight by as much as the files' tolerance. The gradients themselves are checked in f32 by the other cases.
 
 use anyhow::{Context, Result};
-use frugan_augment::{AugmentConfig, CrDraws, On, Policy};
+use frugan_augment::{AugmentConfig, CrDraws, Draws, On, Policy};
 use frugan_autograd::{DType, Device, GraphMode, Ints, Var, grad_of_scalar, no_grad};
 use frugan_losses::{CrConfig, LossConfig};
 use frugan_models::Models;
 use frugan_nn::{Adam, AdamConfig, Ema, EpsPlacement, Mode, Params};
-use frugan_train::{Config as RunConfig, DBatch, DDraws, DLosses, Objective};
+use frugan_train::{AugmentDraws, Config as RunConfig, DBatch, DDraws, DLosses, Objective};
 use serde::Deserialize;
 
 use super::biggan::networks;
@@ -84,6 +84,7 @@ impl<'a> Replay<'a> {
             augment: AugmentConfig {
                 policy: config.policy.clone(),
                 on: On { d_real: true, d_fake: true, g_fake: true },
+                ada: None,
             },
             loss: LossConfig {
                 cr: CrConfig { weight: config.cr, augment: config.cr_augment.clone() },
@@ -140,7 +141,7 @@ impl<'a> Replay<'a> {
         };
         let batch = DBatch { fake: &fake, fake_labels: &fake_labels, real: &real, real_labels: &real_labels };
         let d = self.models.discriminator.as_ref();
-        let losses = self.objective.discriminator(d, &batch, &DDraws { policy, cr }, itr)?;
+        let losses = self.objective.discriminator(d, &batch, &DDraws { augment: of_policy(policy), cr }, itr, false)?;
         step(&mut self.adam_d, d.params(), &losses.total)?;
         Ok(losses)
     }
@@ -149,7 +150,8 @@ impl<'a> Replay<'a> {
         let (z, labels) = self.latents()?;
         let fake = self.models.generator.generate(&z, &labels, Mode::Train)?;
         let draws = policy_draws(&self.policy, &mut self.draws)?;
-        let loss = self.objective.generator(self.models.discriminator.as_ref(), (&fake, &labels), None, &draws)?;
+        let loss =
+            self.objective.generator(self.models.discriminator.as_ref(), (&fake, &labels), None, &of_policy(draws))?;
         step(&mut self.adam_g, self.models.generator.params(), &loss)?;
         Ok(loss)
     }
@@ -167,6 +169,11 @@ impl<'a> Replay<'a> {
         let (x, labels) = (self.file.array("in.x")?.rows(i, n), self.file.array("in.y")?.rows(i, n));
         Ok((Var::constant(x.to_tensor(DTYPE)?), Ints::from(labels.to_i32())))
     }
+}
+
+/// The files' method has no pipe of ADA.
+fn of_policy(policy: Draws) -> AugmentDraws {
+    AugmentDraws { policy, ada: None }
 }
 
 fn step(adam: &mut Adam, params: &Params, loss: &Var) -> Result<()> {

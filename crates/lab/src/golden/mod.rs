@@ -3,6 +3,7 @@
 //! One safetensors file a case: inputs, random draws, weights, and what the reference computed from them. A kind has
 //! one file here, which feeds the inputs and draws to the crates' public functions and hands the results to [`Check`].
 
+mod ada;
 mod biggan;
 mod biggan_step;
 mod check;
@@ -15,6 +16,9 @@ mod losses;
 mod lpips;
 mod metrics;
 mod optim;
+mod sg2_models;
+mod sg2_ops;
+mod sg2_phase;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,6 +117,7 @@ type CheckKind = fn(&GoldenFile, &mut Check) -> Result<()>;
 fn check_of(file: &GoldenFile) -> Option<CheckKind> {
     match file.kind.as_str() {
         "diffaug" => Some(diffaug::check),
+        "ada" => ada::check_of(&file.case),
         "data" => data::check_of(&file.case),
         "optim" => optim::check_of(&file.case),
         "losses" => losses::check_of(&file.case),
@@ -122,6 +127,7 @@ fn check_of(file: &GoldenFile) -> Option<CheckKind> {
             let case = &file.case;
             metrics::check_of(case).or_else(|| inception::check_of(case)).or_else(|| lpips::check_of(case))
         }
+        "sg2" => sg2_ops::check_of(&file.case).or_else(|| sg2_models::check_of(&file.case)),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The report as a figure: above the paper's numbers, below our metric over the runs' length.
+//! The report as a figure: above the paper's numbers, in the middle our metric over the runs' length, below D's gap.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub(crate) fn svg(report: &Report) -> Result<String> {
     let columns = unique(report.cells.iter().map(|c| c.column.as_str()));
     let rows = unique(report.cells.iter().map(|c| c.row.as_str()));
     let mut text = String::new();
-    let size = (PANEL.0 * columns.len().max(2) as u32, 2 * PANEL.1 + 70);
+    let size = (PANEL.0 * columns.len().max(2) as u32, 3 * PANEL.1 + 70);
     draw(&mut text, size, report, &columns, &rows).map_err(|e| anyhow!("the figure cannot be drawn: {e}"))?;
     Ok(text)
 }
@@ -41,15 +41,19 @@ fn draw(text: &mut String, size: (u32, u32), report: &Report, columns: &[&str], 
     let title = format!("{}: {} (scale {})", report.table, report.title, report.scale);
     head.draw(&Text::new(title, (14, 10), (FONT, 20)))?;
     draw_legend(&head, rows)?;
-    let (upper, lower) = body.split_vertically(PANEL.1);
+    let (upper, rest) = body.split_vertically(PANEL.1);
+    let (middle, lower) = rest.split_vertically(PANEL.1);
     let metric = report.ours_for(report.selecting()).map(str::to_string);
     for (i, area) in upper.split_evenly((1, columns.len())).iter().enumerate() {
         draw_paper(area, report, columns[i], rows)?;
     }
-    for (i, area) in lower.split_evenly((1, columns.len())).iter().enumerate() {
+    for (i, area) in middle.split_evenly((1, columns.len())).iter().enumerate() {
         if let Some(metric) = &metric {
             draw_ours(area, report, columns[i], rows, metric)?;
         }
+    }
+    for (i, area) in lower.split_evenly((1, columns.len())).iter().enumerate() {
+        draw_gaps(area, report, columns[i], rows)?;
     }
     root.present()?;
     Ok(())
@@ -126,6 +130,35 @@ fn draw_ours(area: &Area<'_>, report: &Report, column: &str, rows: &[&str], metr
                 curve.points.iter().filter_map(|(s, v)| Some((*s as f64, value(v)?))).collect();
             chart.draw_series(LineSeries::new(points.clone(), colour(i).stroke_width(2)))?;
             chart.draw_series(points.into_iter().map(|p| Circle::new(p, 3, colour(i).filled())))?;
+        }
+    }
+    Ok(())
+}
+
+/// D's accuracy on training images minus that on held-out ones, over the G steps.
+fn draw_gaps(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> Result<()> {
+    let curves = || report.curves.iter().filter(|c| c.column == column);
+    let last = report.curves.iter().flat_map(|c| c.gaps.iter().map(|(step, _)| *step)).max().unwrap_or(1);
+    let lowest = report.curves.iter().flat_map(|c| c.gaps.iter().map(|(_, gap)| *gap)).fold(0.0, f64::min);
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("D's accuracy, training - held-out, T = {column}"), (FONT, 15))
+        .margin(10)
+        .x_label_area_size(34)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..last.max(1) as f64 * 1.02, lowest.max(-1.0)..1.0)?;
+    let step = |v: &f64| format!("{v:.0}");
+    chart
+        .configure_mesh()
+        .x_desc("G steps")
+        .max_light_lines(1)
+        .x_label_formatter(&step)
+        .y_labels(6)
+        .x_labels(6)
+        .draw()?;
+    for (i, row) in rows.iter().enumerate() {
+        for curve in curves().filter(|c| c.row == *row) {
+            let points = curve.gaps.iter().map(|(step, gap)| (*step as f64, *gap));
+            chart.draw_series(LineSeries::new(points, colour(i).stroke_width(1)))?;
         }
     }
     Ok(())

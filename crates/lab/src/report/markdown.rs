@@ -15,6 +15,7 @@ pub(crate) fn page(report: &Report) -> String {
         page.push_str(&format!("- {line}\n"));
     }
     page.push_str(&format!("\n{}\n{}\n", results_grid(report).render(), reading(report)));
+    page.push_str(&skipped(report));
     page.push_str(&format!("![metric over time]({}.svg)\n\n", report.table));
     page.push_str("## What differs from the published protocol\n\n");
     for sentence in &report.deviations {
@@ -39,7 +40,7 @@ pub(crate) fn page(report: &Report) -> String {
 /// Data, network, protocol, device, version: what a number means without which it is none.
 fn facts(report: &Report) -> Vec<String> {
     let of = |get: fn(&Cell) -> String| {
-        let mut all: Vec<String> = report.cells.iter().map(get).collect();
+        let mut all: Vec<String> = report.cells.iter().filter(|cell| cell.skipped.is_none()).map(get).collect();
         all.sort_unstable();
         all.dedup();
         all.join("; ")
@@ -56,6 +57,25 @@ fn facts(report: &Report) -> Vec<String> {
     ]
 }
 
+/// The cells that nothing was run for, a reason a line.
+fn skipped(report: &Report) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for cell in &report.cells {
+        let Some(why) = &cell.skipped else { continue };
+        let place = format!("{}, {}", cell.row, cell.column);
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, places)) if places.contains(&place) => {}
+            Some((_, places)) => places.push(place),
+            None => reasons.push((why, vec![place])),
+        }
+    }
+    let line = |(why, places): &(&str, Vec<String>)| format!("- {}: {why}\n", places.join("; "));
+    match reasons.as_slice() {
+        [] => String::new(),
+        some => format!("Not run here:\n{}\n", some.iter().map(line).collect::<String>()),
+    }
+}
+
 fn seeds(report: &Report) -> String {
     let mut seeds: Vec<u64> = report.cells.iter().map(|cell| cell.seed).collect();
     seeds.sort_unstable();
@@ -69,7 +89,9 @@ fn reading(report: &Report) -> String {
     format!(
         "`ours` is the snapshot with the best {metric} of a run, with its other metrics; `last` is the end of the run. \
          leak: the share of samples that show what only T can make (grey rectangles, shifted borders, colour casts), between \
-         clean reals (0) and reals under T (1); it says something once samples look like images.\n"
+         clean reals (0) and reals under T (1); it says something once samples look like images. \
+         D's gap: its accuracy on training images minus that on held-out ones, the mean of a run's last tenth; a D that \
+         knows its training images by heart has a large one.\n"
     )
 }
 
@@ -82,6 +104,7 @@ pub(crate) fn results_grid(report: &Report) -> Grid {
     head.extend(names.iter().map(|name| format!("ours {name}")));
     head.push("at step".into());
     head.extend(selecting.iter().map(|name| format!("last {name}")));
+    head.push("last D's gap".into());
     let mut grid = Grid::new(head);
     for cells in by_place(report) {
         let first = cells[0];
@@ -95,10 +118,12 @@ pub(crate) fn results_grid(report: &Report) -> Grid {
         let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
         row.push(match steps.is_empty() {
             _ if cells.iter().any(|cell| cell.error.is_some()) => "stopped: not finite".into(),
+            _ if cells.iter().any(|cell| cell.skipped.is_some()) => "not run".into(),
             true => "-".into(),
             false => steps.join(", "),
         });
         row.extend(selecting.iter().map(|name| over_seeds(&cells, |cell| &cell.last, name)));
+        row.push(spread(&cells.iter().filter_map(|cell| cell.last_gap).collect::<Vec<_>>()));
         grid.row(row);
     }
     grid
@@ -141,6 +166,14 @@ fn over_seeds(cells: &[&Cell], values: fn(&Cell) -> &BTreeMap<String, Option<f64
             "leak" => "n/a (no T)".into(),
             _ => "n/a".into(),
         },
+        some => spread(some),
+    }
+}
+
+/// A number, or mean and standard deviation of several.
+fn spread(numbers: &[f64]) -> String {
+    match numbers {
+        [] => "-".into(),
         [one] => number(*one),
         several => {
             let mean = several.iter().sum::<f64>() / several.len() as f64;

@@ -45,7 +45,7 @@ pub(crate) struct Report {
 }
 
 /// One cell for one seed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Cell {
     pub(crate) row: String,
     pub(crate) column: String,
@@ -58,6 +58,8 @@ pub(crate) struct Cell {
     /// Our numbers at the end of the run.
     pub(crate) last: BTreeMap<String, Option<f64>>,
     pub(crate) last_step: Option<u64>,
+    /// D's accuracy on training images minus that on held-out ones, the mean over the run's last tenth.
+    pub(crate) last_gap: Option<f64>,
     /// What a number means: fakes, statistics, reference, selection.
     pub(crate) protocol: String,
     pub(crate) data: String,
@@ -72,6 +74,9 @@ pub(crate) struct Cell {
     /// Why the run came to no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Why nothing was run for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) skipped: Option<String>,
 }
 
 /// The metrics of one run over its length.
@@ -80,6 +85,8 @@ pub(crate) struct Curve {
     pub(crate) row: String,
     pub(crate) column: String,
     pub(crate) points: Vec<(u64, BTreeMap<String, Option<f64>>)>,
+    /// D's accuracy on training images minus that on held-out ones, a tick each.
+    pub(crate) gaps: Vec<(u64, f64)>,
 }
 
 impl Report {
@@ -140,7 +147,8 @@ mod tests {
                     let unfinished = row == "D only" && column == "translation";
                     let points =
                         vec![(30, BTreeMap::from([("frd256_test".into(), Some(2.0 * value))])), (60, values.clone())];
-                    curves.push(Curve { row: row.into(), column: column.into(), points });
+                    let gaps = vec![(20, 0.1), (40, 0.2), (60, 0.3)];
+                    curves.push(Curve { row: row.into(), column: column.into(), points, gaps });
                     cells.push(Cell {
                         row: row.into(),
                         column: column.into(),
@@ -149,6 +157,7 @@ mod tests {
                         step: (!unfinished).then_some(60),
                         last: if unfinished { BTreeMap::new() } else { values },
                         last_step: (!unfinished).then_some(60),
+                        last_gap: (!unfinished).then_some(0.3),
                         protocol: "256 fakes".into(),
                         data: "synthetic".into(),
                         num_images: 200,
@@ -157,7 +166,7 @@ mod tests {
                         scale: "smoke".into(),
                         seed,
                         run: format!("{row}-{seed}"),
-                        error: None,
+                        ..Cell::default()
                     });
                 }
             }
@@ -188,6 +197,7 @@ mod tests {
         assert!(lines[0].contains("paper FID") && lines[0].contains("ours frd256_test"), "{text}");
         assert!(lines[2].contains("none") && lines[2].contains("9.59") && lines[2].contains("30.50 ± 0.707"), "{text}");
         assert!(lines[2].contains("n/a (no logits)"), "{text}");
+        assert!(lines[0].contains("D's gap") && lines[2].contains("0.300"), "{text}");
         assert!(lines[5].contains("D only") && lines[5].contains("| -"), "{text}");
     }
 

@@ -57,20 +57,45 @@ pub(crate) struct Row {
     /// The paper's numbers: column, then metric.
     #[serde(default)]
     pub(crate) paper: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Rows of one family share a scale's values: `biggan`, `stylegan2`.
+    #[serde(default)]
+    family: Option<String>,
+    /// Why this row is never run here and stands with the paper's numbers alone.
+    #[serde(default)]
+    pub(crate) paper_only: Option<String>,
+    /// What the row needs besides the data, such as `transfer.from`: without it its cells are skipped with this sentence.
+    #[serde(default)]
+    pub(crate) needs: Option<Needs>,
     #[serde(default)]
     groups: BTreeMap<String, String>,
     #[serde(default)]
     config: toml::Table,
+    /// What the row changes in one column only.
+    #[serde(default)]
+    at: BTreeMap<String, Change>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Column {
     pub(crate) name: String,
+    /// What to fetch, and whither, for data that no command brings: where it is not found the column is skipped.
+    #[serde(default)]
+    pub(crate) fetch: Option<String>,
     #[serde(default)]
     groups: BTreeMap<String, String>,
     #[serde(default)]
     config: toml::Table,
+}
+
+/// A value that the user must give.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Needs {
+    /// The config key.
+    pub(crate) key: String,
+    /// How to come by it, in a sentence.
+    pub(crate) how: String,
 }
 
 /// One size at which the table can be run.
@@ -85,6 +110,12 @@ pub(crate) struct Scale {
     groups: BTreeMap<String, String>,
     #[serde(default)]
     config: toml::Table,
+    /// Changes for the rows of one family.
+    #[serde(default)]
+    families: BTreeMap<String, Change>,
+    /// Changes in one column.
+    #[serde(default)]
+    columns: BTreeMap<String, Change>,
 }
 
 impl Manifest {
@@ -107,6 +138,7 @@ impl Manifest {
         }
         unique("row", self.rows.iter().map(|r| r.name.as_str()))?;
         unique("column", self.columns.iter().map(|c| c.name.as_str()))?;
+        self.check_parts()?;
         for row in &self.rows {
             for (column, numbers) in &row.paper {
                 if !self.columns.iter().any(|c| c.name == *column) {
@@ -124,6 +156,26 @@ impl Manifest {
         Ok(())
     }
 
+    /// Changes for a part of the table name a part that is there.
+    fn check_parts(&self) -> Result<()> {
+        let columns: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        let families: Vec<&str> = self.rows.iter().filter_map(|r| r.family.as_deref()).collect();
+        let known = |place: String, name: &str, all: &[&str]| match all.contains(&name) {
+            true => Ok(()),
+            false => {
+                Err(input(format!("{place}: the table has no `{name}`{}", did_you_mean(name, all.iter().copied()))))
+            }
+        };
+        for row in &self.rows {
+            row.at.keys().try_for_each(|name| known(format!("row `{}`, at", row.name), name, &columns))?;
+        }
+        for (scale, at) in &self.scales {
+            at.columns.keys().try_for_each(|name| known(format!("scales.{scale}.columns"), name, &columns))?;
+            at.families.keys().try_for_each(|name| known(format!("scales.{scale}.families"), name, &families))?;
+        }
+        Ok(())
+    }
+
     /// The scale of this name.
     pub(crate) fn scale(&self, name: &str) -> Result<&Scale> {
         self.scales.get(name).ok_or_else(|| {
@@ -132,22 +184,28 @@ impl Manifest {
         })
     }
 
-    /// Lays base, scale, column and row over each other.
+    /// Lays base, column, row and scale over each other, each whole ahead of what is for a part of the table only.
     pub(crate) fn compose(&self, composer: &mut Composer<'_>, scale: &str, row: &Row, column: &Column) -> Result<()> {
         let at = self.scale(scale)?;
         let row_index = self.rows.iter().position(|r| r.name == row.name).unwrap_or_default();
         let column_index = self.columns.iter().position(|c| c.name == column.name).unwrap_or_default();
-        let parts = [
-            ("base".to_string(), &self.base.groups, &self.base.config),
-            (format!("scales.{scale}"), &at.groups, &at.config),
-            (format!("columns.{column_index}"), &column.groups, &column.config),
-            (format!("rows.{row_index}"), &row.groups, &row.config),
+        let part = |prefix: String, change: &'_ Change| (prefix, change.groups.clone(), change.config.clone());
+        let mut parts = vec![
+            part("base".into(), &self.base),
+            (format!("columns.{column_index}"), column.groups.clone(), column.config.clone()),
+            (format!("rows.{row_index}"), row.groups.clone(), row.config.clone()),
         ];
+        parts.extend(row.at.get(&column.name).map(|c| part(format!("rows.{row_index}.at.{}", column.name), c)));
+        parts.push((format!("scales.{scale}"), at.groups.clone(), at.config.clone()));
+        let family = row.family.as_ref().and_then(|name| at.families.get_key_value(name));
+        parts.extend(family.map(|(name, change)| part(format!("scales.{scale}.families.{name}"), change)));
+        let narrow = at.columns.get_key_value(&column.name);
+        parts.extend(narrow.map(|(name, change)| part(format!("scales.{scale}.columns.{name}"), change)));
         for (prefix, groups, config) in parts {
-            for (group, choice) in groups {
+            for (group, choice) in &groups {
                 composer.pick(group, choice, &self.path)?;
             }
-            composer.layer(Layer::from_part(&self.path, &self.text, &format!("{prefix}.config"), config)?);
+            composer.layer(Layer::from_part(&self.path, &self.text, &format!("{prefix}.config"), &config)?);
         }
         Ok(())
     }
@@ -156,7 +214,8 @@ impl Manifest {
     pub(crate) fn sets_in_cells(&self, key: &str) -> bool {
         let rows = self.rows.iter().map(|r| (&r.groups, &r.config));
         let columns = self.columns.iter().map(|c| (&c.groups, &c.config));
-        rows.chain(columns).any(|(groups, config)| groups.contains_key(key) || reaches(config, key))
+        let cells = self.rows.iter().flat_map(|r| r.at.values()).map(|c| (&c.groups, &c.config));
+        rows.chain(columns).chain(cells).any(|(groups, config)| groups.contains_key(key) || reaches(config, key))
     }
 
     /// The rows that `wanted` names, all where it is empty; in the table's order.

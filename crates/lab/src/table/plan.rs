@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use figment::value::Value;
+use frugan_data::DataName;
 use frugan_train::Config;
 
+use super::manifest::{Column, Row};
 use super::{Manifest, Scale};
 use crate::config::{Argument, Composer, Layer, Library, Resolved, leaves_of, show};
 use crate::failure::{InputContext, input};
+use crate::sources;
 
 /// What of a table is to be run, and how.
 #[derive(Clone, Debug)]
@@ -38,8 +41,23 @@ pub(crate) struct PlannedCell {
     pub(crate) column: String,
     pub(crate) paper: BTreeMap<String, f64>,
     pub(crate) seed: u64,
-    /// Index into [`TablePlan::runs`].
-    pub(crate) run: usize,
+    pub(crate) work: Work,
+}
+
+/// What fills a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// The run with this index in [`TablePlan::runs`].
+    Run(usize),
+    /// Nothing here, and why.
+    Skipped(String),
+}
+
+impl PlannedCell {
+    /// Whether the run with this index fills the cell.
+    pub(crate) fn is_of(&self, index: usize) -> bool {
+        self.work == Work::Run(index)
+    }
 }
 
 /// All cells and runs.
@@ -59,41 +77,76 @@ pub(crate) fn plan(manifest: &Manifest, library: &Library, choice: &Choice<'_>) 
     for &seed in choice.seeds {
         for row in &rows {
             for column in &columns {
-                let mut composer = Composer::new(library);
-                manifest.compose(&mut composer, choice.scale, row, column)?;
-                choice.decisions.iter().for_each(|layer| composer.layer(layer.clone()));
-                composer.layer(Layer::single(format!("--seeds {seed}"), "seed", &toml::Value::Integer(seed as i64))?);
-                for argument in choice.arguments {
-                    refuse_table_key(manifest, argument)?;
-                    composer.argument(argument)?;
-                }
-                let resolved: Resolved<Config> = composer.resolve()?;
-                resolved.config.check().or_input()?;
-                if plan.runs.is_empty() && manifest.scales.contains_key("paper") {
-                    let mut published = Composer::new(library);
-                    manifest.compose(&mut published, "paper", row, column)?;
-                    plan.differences = differences(&resolved.config, &published.resolve::<Config>()?.config)?;
-                }
-                let hash = resolved.config.hash();
-                let run = plan.runs.iter().position(|r| r.resolved.config.hash() == hash).unwrap_or_else(|| {
-                    let name = format!("{}-{}-s{seed}-{hash}", slug(&row.name), slug(&column.name));
-                    plan.runs.push(PlannedRun { name, seed, resolved });
-                    plan.runs.len() - 1
-                });
                 let paper = row.paper.get(&column.name).cloned().unwrap_or_default();
+                let work = match &row.paper_only {
+                    Some(why) => Work::Skipped(why.clone()),
+                    None => cell(manifest, library, choice, (row, column, seed), &mut plan)?,
+                };
                 let (row, column) = (row.name.clone(), column.name.clone());
-                plan.cells.push(PlannedCell { row, column, paper, seed, run });
+                plan.cells.push(PlannedCell { row, column, paper, seed, work });
             }
         }
+    }
+    if plan.runs.is_empty() {
+        let reason = |cell: &PlannedCell| match &cell.work {
+            Work::Skipped(why) => format!("{} / {}: {why}", cell.row, cell.column),
+            Work::Run(_) => String::new(),
+        };
+        let reasons: Vec<String> = plan.cells.iter().map(reason).collect();
+        return Err(input(format!("no cell can be run here. {}", reasons.join("; "))));
     }
     name_shared_runs(&mut plan);
     Ok(plan)
 }
 
+/// Composes and checks one cell; gives the run that fills it, which is a new one where no earlier cell has its config.
+fn cell(
+    manifest: &Manifest,
+    library: &Library,
+    choice: &Choice<'_>,
+    (row, column, seed): (&Row, &Column, u64),
+    plan: &mut TablePlan,
+) -> Result<Work> {
+    let mut composer = Composer::new(library);
+    manifest.compose(&mut composer, choice.scale, row, column)?;
+    choice.decisions.iter().for_each(|layer| composer.layer(layer.clone()));
+    composer.layer(Layer::single(format!("--seeds {seed}"), "seed", &toml::Value::Integer(seed as i64))?);
+    for argument in choice.arguments {
+        refuse_table_key(manifest, argument)?;
+        composer.argument(argument)?;
+    }
+    let mut resolved: Resolved<Config> = composer.resolve()?;
+    if let Some(needs) = row.needs.as_ref().filter(|needs| !resolved.provenance.contains_key(&needs.key)) {
+        return Ok(Work::Skipped(format!("needs {}: {}", needs.key, needs.how)));
+    }
+    if let Some(fetch) = &column.fetch
+        && let Some(root) = resolved.config.data.root.take()
+        && matches!(resolved.config.data.name, DataName::Folder | DataName::Zip)
+    {
+        match sources::find_root(&root) {
+            Some(found) => resolved.config.data.root = Some(found),
+            None => return Ok(Work::Skipped(format!("{} was not found: {fetch}", root.display()))),
+        }
+    }
+    resolved.config.check().or_input()?;
+    if plan.runs.is_empty() && manifest.scales.contains_key("paper") {
+        let mut published = Composer::new(library);
+        manifest.compose(&mut published, "paper", row, column)?;
+        plan.differences = differences(&resolved.config, &published.resolve::<Config>()?.config)?;
+    }
+    let hash = resolved.config.hash();
+    let known = plan.runs.iter().position(|r| r.resolved.config.hash() == hash);
+    Ok(Work::Run(known.unwrap_or_else(|| {
+        let name = format!("{}-{}-s{seed}-{hash}", slug(&row.name), slug(&column.name));
+        plan.runs.push(PlannedRun { name, seed, resolved });
+        plan.runs.len() - 1
+    })))
+}
+
 /// A run that serves several columns is named by its row alone.
 fn name_shared_runs(plan: &mut TablePlan) {
     for (index, run) in plan.runs.iter_mut().enumerate() {
-        let mut cells = plan.cells.iter().filter(|c| c.run == index);
+        let mut cells = plan.cells.iter().filter(|c| c.is_of(index));
         if let (Some(first), Some(_)) = (cells.next(), cells.next()) {
             run.name = format!("{}-s{}-{}", slug(&first.row), run.seed, run.resolved.config.hash());
         }

@@ -45,7 +45,7 @@ fn list(library: &Library) -> Result<()> {
         println!("{group}");
         for choice in library.choices(group) {
             let mark = if starts.choices().any(|c| c == (group, choice)) { "*" } else { " " };
-            println!(" {mark} {choice:<18} {}", library.summary(group, choice));
+            println!(" {mark} {choice:<28} {}", library.summary(group, choice));
         }
     }
     println!("(* is what `frugan train` starts from)\n\ntables for `frugan reproduce`");
@@ -53,7 +53,7 @@ fn list(library: &Library) -> Result<()> {
         let (path, text) = library.experiment(name)?;
         let manifest = Manifest::read(&path, &text)?;
         println!(
-            "   {:<18} {} (scales {})",
+            "   {:<28} {} (scales {})",
             manifest.name,
             manifest.title,
             manifest.scales.keys().cloned().collect::<Vec<_>>().join(", ")

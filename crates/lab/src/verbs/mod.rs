@@ -1,6 +1,7 @@
 //! The verbs of the command line, one a file: typed arguments, a resolved plan, the run.
 
 pub(crate) mod config;
+pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod reproduce;
@@ -56,7 +57,7 @@ fn resolve(composer: &Composer<'_>) -> Result<Resolved<Config>> {
 fn refuse_dead_keys(resolved: &Resolved<Config>) -> Result<()> {
     let config = &resolved.config;
     let rules = [
-        ("augment.on", config.augment.policy.trim().is_empty(), "augment.policy is empty: set a policy"),
+        ("augment.on", !config.augment.acts(), "augment.policy is empty: set a policy"),
         ("loss.lecam.decay", config.loss.lecam.weight == 0.0, "loss.lecam.weight is 0: set a weight"),
         ("loss.lecam.start_itr", config.loss.lecam.weight == 0.0, "loss.lecam.weight is 0: set a weight"),
         ("loss.cr.augment", config.loss.cr.weight == 0.0, "loss.cr.weight is 0: set a weight"),

@@ -1,12 +1,12 @@
 //! `frugan reproduce`: a table of a paper, ours against the published numbers.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::Device;
-use frugan_train::{Config, Outcome, Record, Status};
+use frugan_data::{DataName, Labels};
+use frugan_train::{Config, Estimate, Outcome, Record, Status};
 
 use super::{arguments, open_library};
 use crate::config::{Argument, Library, annotated, leaves_of, show};
@@ -15,7 +15,7 @@ use crate::report::{Cell, Curve, Report, results_grid};
 use crate::runs::{Ended, Job, evaluations, lift, prepare_out, run_all};
 use crate::signals::Signals;
 use crate::sources::{self, Allowed};
-use crate::table::{Choice, Manifest, TablePlan, deviations, plan, slug};
+use crate::table::{Choice, Manifest, TablePlan, Work, deviations, plan, slug};
 
 /// All cells are composed and checked before any run starts. The same command again skips the finished runs and goes
 /// on with the broken one.
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         fill(&mut report, &table, index, &out.join(&table.runs[index].name))?;
         if let Ended::Failed(reason) = end {
-            let cells = report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index);
+            let cells = report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index));
             cells.for_each(|(cell, _)| cell.error = Some(reason.clone()));
         }
         report.write(&out).map(drop)
@@ -127,7 +127,7 @@ fn settle(
 fn jobs(table: &TablePlan, out: &Path) -> Result<Vec<Job>> {
     let mut shared = frugan_train::Library::new();
     let label = |index: usize| {
-        let mut cells = table.cells.iter().filter(|cell| cell.run == index);
+        let mut cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let first = cells.next().expect("every run has a cell");
         let name = match cells.next() {
             Some(_) => first.row.clone(),
@@ -143,9 +143,10 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
     println!("# {}: {} runs fill {} cells", manifest.name, table.runs.len(), table.cells.len());
     let first = leaves_of(&table.runs[0].resolved.config)?;
     for (index, run) in table.runs.iter().enumerate() {
-        let cells = table.cells.iter().filter(|cell| cell.run == index);
+        let cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let cells: Vec<String> = cells.map(|cell| format!("{} / {}", cell.row, cell.column)).collect();
         println!("\n# run {}: {}", run.name, cells.join("; "));
+        println!("# estimate: {}", estimate(&run.resolved.config)?);
         if index == 0 {
             print!("{}", annotated(&run.resolved)?);
             continue;
@@ -161,10 +162,49 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// FLOPs a second that a run is taken to reach on one GPU in f32 (TF32): an assumption, a fifth of what an H100 reaches in
+/// a large matrix product.
+const ASSUMED_RATE: f64 = 60e12;
+
+/// Parameters, length, time and disk of a run, in a line.
+fn estimate(config: &Config) -> Result<String> {
+    let (classes, resolution) = match config.data.name {
+        DataName::Cifar10 | DataName::Synthetic => (10, 32),
+        DataName::Cifar100 => (100, 32),
+        DataName::Folder | DataName::Zip => (1, 256),
+    };
+    let classes = if config.data.labels == Labels::None { 1 } else { classes };
+    let resolution = config.data.resolution.unwrap_or(resolution);
+    let e = Estimate::of(config, classes, resolution).map_err(lift)?;
+    Ok(format!(
+        "G {} and D {} parameters, {:.0} kimg, {:.3} EFLOP of products: {:.1} hours of a GPU that sustains {:.0} TFLOP/s \
+         (an assumption), {:.0} MiB of disk",
+        grouped(e.g_weights),
+        grouped(e.d_weights),
+        e.kimg,
+        e.flops / 1e18,
+        e.flops / ASSUMED_RATE / 3600.0,
+        ASSUMED_RATE / 1e12,
+        e.disk_bytes as f64 / 1024.0 / 1024.0
+    ))
+}
+
+/// 4,304,387.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let commas = |(i, digit): (usize, char)| match (digits.len() - i) % 3 {
+        0 if i > 0 => format!(",{digit}"),
+        _ => digit.to_string(),
+    };
+    digits.chars().enumerate().map(commas).collect()
+}
+
 /// What runs on what, before anything starts.
 fn announcement(manifest: &Manifest, report: &Report, table: &TablePlan) -> Vec<String> {
-    let cell = &report.cells[0];
-    vec![
+    // A plan without any run is refused, so some cell is not skipped.
+    let cell = report.cells.iter().find(|cell| cell.skipped.is_none()).unwrap_or(&report.cells[0]);
+    let skipped = report.cells.iter().filter(|cell| cell.skipped.is_some()).count();
+    let mut lines = vec![
         format!("{}: {} ({})", manifest.name, manifest.title, manifest.source),
         format!(
             "device {}, data {} ({} images, {}), network {}, scale {}: {} runs fill {} cells",
@@ -178,31 +218,38 @@ fn announcement(manifest: &Manifest, report: &Report, table: &TablePlan) -> Vec<
             table.cells.len()
         ),
         format!("{}: {}", report.scale, report.summary),
-    ]
+    ];
+    if skipped > 0 {
+        lines.push(format!("{skipped} cells are skipped; the report says why and what they need"));
+    }
+    lines
 }
 
 /// The report before any run has ended.
 fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &TablePlan, jobs: &[Job]) -> Report {
     let cells = table.cells.iter().map(|cell| {
-        let (run, plan) = (&table.runs[cell.run], &jobs[cell.run].plan);
-        let train = &plan.splits().train;
-        Cell {
+        let bare = Cell {
             row: cell.row.clone(),
             column: cell.column.clone(),
             paper: cell.paper.clone(),
-            ours: BTreeMap::new(),
-            step: None,
-            last: BTreeMap::new(),
-            last_step: None,
+            scale: scale.into(),
+            seed: cell.seed,
+            ..Cell::default()
+        };
+        let index = match &cell.work {
+            Work::Run(index) => *index,
+            Work::Skipped(why) => return Cell { skipped: Some(why.clone()), ..bare },
+        };
+        let (run, plan) = (&table.runs[index], &jobs[index].plan);
+        let train = &plan.splits().train;
+        Cell {
             protocol: sources::protocol(plan),
             data: plan.config().data.name.to_string(),
             num_images: train.len(),
             fingerprint: train.fingerprint.chars().take(12).collect(),
             network: sources::network_name(plan.config()).into(),
-            scale: scale.into(),
-            seed: cell.seed,
             run: run.name.clone(),
-            error: None,
+            ..bare
         }
     });
     Report {
@@ -236,18 +283,23 @@ fn command() -> String {
 /// Enters a run's results into its cells.
 fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Result<()> {
     let records = evaluations(dir)?;
+    let ticks = frugan_train::read_records(&dir.join("stats.jsonl")).map_err(lift)?;
+    let gaps: Vec<(u64, f64)> = ticks.iter().filter_map(|tick| Some((tick.step, tick.get("d/gap")?))).collect();
     let eval = &table.runs[index].resolved.config.eval;
     let outcome = Outcome::read(dir, Status::Finished, eval).map_err(lift)?;
     let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
-    for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.run == index) {
+    for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index)) {
         cell.ours = values(&outcome.best);
         cell.step = outcome.best.as_ref().map(|r| r.step);
         cell.last = values(&outcome.last);
         cell.last_step = outcome.last.as_ref().map(|r| r.step);
+        let end = &gaps[gaps.len() - gaps.len().div_ceil(10)..];
+        cell.last_gap = (!end.is_empty()).then(|| end.iter().map(|(_, gap)| gap).sum::<f64>() / end.len() as f64);
         report.curves.push(Curve {
             row: planned.row.clone(),
             column: planned.column.clone(),
             points: records.iter().map(|r| (r.step, r.values.clone())).collect(),
+            gaps: gaps.clone(),
         });
     }
     Ok(())

@@ -10,7 +10,7 @@ use super::storage::Element;
 /// Sizes `(outer, axis, inner)` of a dense array seen from one axis.
 pub(crate) type AxisRun = (usize, usize, usize);
 
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// The last step of a sum in fixed order: 16 running sums to one.
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! What is wrong with a folder of images, all at once.
+//! What is wrong with a folder or an archive of images, all at once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ const SHOWN: usize = 8;
 /// What can be wrong with an image, in the order of the report.
 ///
 /// ```
-/// use frugan_data::folder::Fault;
+/// use frugan_data::scan::Fault;
 /// assert_eq!(Fault::Grey.what(8), "grey among RGB");
 /// assert!(Fault::Truncated.fix(8).contains("again"));
 /// ```
@@ -23,6 +23,12 @@ pub enum Fault {
     Truncated,
     /// Beside the folders of the classes.
     Unlabelled,
+    /// In the archive, but not among the labels of its `dataset.json`.
+    NoLabel,
+    /// With a label that is no class number, or with two.
+    Label,
+    /// Among the labels of `dataset.json`, but not in the archive.
+    Missing,
     /// Has transparency.
     Alpha,
     /// More than 8 bits a channel.
@@ -39,7 +45,7 @@ impl Fault {
     /// The fault in a few words; `side` is the side that images should have.
     ///
     /// ```
-    /// assert_eq!(frugan_data::folder::Fault::Size.what(64), "not 64x64");
+    /// assert_eq!(frugan_data::scan::Fault::Size.what(64), "not 64x64");
     /// ```
     pub fn what(self, side: usize) -> String {
         match self {
@@ -47,6 +53,9 @@ impl Fault {
             Self::Unreadable => "unreadable".to_owned(),
             Self::Truncated => "truncated".to_owned(),
             Self::Unlabelled => "outside the class folders".to_owned(),
+            Self::NoLabel => "without a label in dataset.json".to_owned(),
+            Self::Label => "with a label that is not one class number".to_owned(),
+            Self::Missing => "named in dataset.json but not there".to_owned(),
             Self::Alpha => "with an alpha channel".to_owned(),
             Self::Depth => "with 16 bits a channel".to_owned(),
             Self::Grey => "grey among RGB".to_owned(),
@@ -58,21 +67,26 @@ impl Fault {
     /// What to do about it.
     ///
     /// ```
-    /// assert!(frugan_data::folder::Fault::Alpha.fix(64).contains("-alpha remove"));
+    /// assert!(frugan_data::scan::Fault::Alpha.fix(64).contains("-alpha remove"));
     /// ```
     pub fn fix(self, side: usize) -> String {
         match self {
             Self::Format => "convert them to PNG".to_owned(),
             Self::Unreadable | Self::Truncated => "fetch or export them again, or remove them".to_owned(),
             Self::Unlabelled => "move each into the sub-folder of its class, or set data.labels = \"none\"".to_owned(),
+            Self::NoLabel => "label them there, or set data.labels = \"none\"".to_owned(),
+            Self::Label => {
+                "give each one number in dataset.json, counting classes from 0, or set data.labels = \"none\""
+                    .to_owned()
+            }
+            Self::Missing => "pack the archive again, or set data.labels = \"none\"".to_owned(),
             Self::Alpha => "flatten them: magick mogrify -background white -alpha remove -alpha off FILES".to_owned(),
             Self::Depth => "convert them to 8 bits: magick mogrify -depth 8 FILES".to_owned(),
             Self::Grey => "convert them to RGB (magick FILE -type TrueColor png24:FILE), or remove them".to_owned(),
             Self::NonSquare | Self::Size => {
-                let square = format!("{side}x{side}");
                 format!(
-                    "crop and resize them: magick mogrify -filter Lanczos -resize {square}^ -gravity center -extent \
-                     {square} FILES, or set data.resolution to the side that is meant"
+                    "set data.resolution = {side} (frugan data pack: --resolution {side}) or another side: they are \
+                     then cropped to their central square and resized on reading"
                 )
             }
         }
@@ -82,7 +96,7 @@ impl Fault {
 /// One image with one fault.
 ///
 /// ```
-/// use frugan_data::folder::{Fault, Offender};
+/// use frugan_data::scan::{Fault, Offender};
 /// let offender = Offender::new(Fault::Size, "cats/1.png".as_ref(), "33x33".to_owned());
 /// assert_eq!(offender.to_string(), "cats/1.png 33x33");
 /// ```
@@ -100,7 +114,7 @@ impl Offender {
     /// `path` is relative to the root.
     ///
     /// ```
-    /// use frugan_data::folder::{Fault, Offender};
+    /// use frugan_data::scan::{Fault, Offender};
     /// assert_eq!(Offender::new(Fault::Grey, "a.png".as_ref(), String::new()).to_string(), "a.png");
     /// ```
     pub fn new(fault: Fault, path: &Path, detail: String) -> Self {
@@ -115,17 +129,17 @@ impl fmt::Display for Offender {
     }
 }
 
-/// All images of a folder that do not fit, as one message of a line a fault.
+/// All images of a folder or archive that do not fit, as one message of a line a fault.
 ///
 /// ```
-/// use frugan_data::folder::{Fault, Offender, Report};
+/// use frugan_data::scan::{Fault, Offender, Report};
 /// let grey = Offender::new(Fault::Grey, "b.png".as_ref(), String::new());
 /// let report = Report::new("/pictures".as_ref(), 200, 64, vec![grey]);
 /// assert!(report.to_string().starts_with("1 of 200 images under /pictures cannot be used:\n  1 grey among RGB (b.png): "));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The folder.
+    /// The folder or archive.
     pub root: PathBuf,
     /// Images in it.
     pub images: usize,
@@ -139,7 +153,7 @@ impl Report {
     /// Sorts the offenders.
     ///
     /// ```
-    /// use frugan_data::folder::Report;
+    /// use frugan_data::scan::Report;
     /// assert!(Report::new("/pictures".as_ref(), 200, 64, Vec::new()).offenders.is_empty());
     /// ```
     pub fn new(root: &Path, images: usize, side: usize, mut offenders: Vec<Offender>) -> Self {

@@ -1,0 +1,57 @@
+//! A bias, an activation, a gain and a clamp in one pass, and their gradient in one.
+
+use candle_core::Result;
+
+use super::cpu::bias_act as cpu;
+use super::cpu::storage::{tensor, view};
+use super::dispatch;
+use crate::ops::bias_act::BiasAct;
+use crate::value::Value;
+
+/// `selu(x) = SCALE * x` above zero, `SCALE * ALPHA * (e^x - 1)` below (Klambauer et al. 2017).
+pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+pub(crate) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+
+/// An array as `[outer, channels, inner]`, with a bias a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) outer: usize,
+    pub(crate) channels: usize,
+    pub(crate) inner: usize,
+}
+
+pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &Value, bias: Option<&Value>) -> Result<Value> {
+    let b = bias.unwrap_or(x);
+    dispatch!("bias_act", [x, b], T => {
+        let b = bias.map(|_| view::<T>(b)).transpose()?;
+        tensor(cpu::forward(f, layout, &view::<T>(x)?, b.as_deref()), x.shape())
+    })
+}
+
+/// What the gradient is computed from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known<'a> {
+    Output(&'a Value),
+    /// With the bias.
+    Input(&'a Value, Option<&'a Value>),
+}
+
+/// The cotangent of the input, and of the bias if `sums`.
+pub(crate) fn backward(
+    f: &BiasAct,
+    layout: Layout,
+    g: &Value,
+    known: Known,
+    sums: bool,
+) -> Result<(Value, Option<Value>)> {
+    let (values, bias) = match known {
+        Known::Output(y) => (y, None),
+        Known::Input(x, bias) => (x, bias),
+    };
+    let b = bias.unwrap_or(values);
+    dispatch!("bias_act_grad", [g, values, b], T => {
+        let b = bias.map(|_| view::<T>(b)).transpose()?;
+        let (gx, gb) = cpu::backward(f, layout, &view::<T>(g)?, &view::<T>(values)?, b.as_deref(), sums);
+        Ok((tensor(gx, g.shape())?, gb.map(|gb| tensor(gb, layout.channels)).transpose()?))
+    })
+}

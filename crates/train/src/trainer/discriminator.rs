@@ -1,0 +1,110 @@
+//! D's step, and its lazy regulariser.
+
+use frugan_augment::ada::Source;
+use frugan_autograd::{GraphMode, Ints, Var, grad_of_scalar, no_grad};
+use frugan_data::images_to_float;
+use frugan_nn::{Mode, Purpose, Stream};
+
+use super::latents::D_PASS;
+use super::{Network, Trainer};
+use crate::error::Result;
+use crate::objective::DBatch;
+
+impl Trainer {
+    /// `num_d_steps` steps, each on fresh fakes and reals; R1 on the reals of a step where it is lazy and due.
+    pub(super) fn discriminator_phases(&mut self) -> Result<()> {
+        let lazy = self.config.optim.lazy;
+        for k in 0..self.config.optim.num_d_steps as u64 {
+            let d_step = self.itr * self.config.optim.num_d_steps as u64 + k;
+            let reals = self.reals(d_step)?;
+            self.discriminator_step(d_step, &reals, lazy.is_none())?;
+            if let Some(lazy) = lazy
+                && self.is_due(lazy.d_interval)
+            {
+                self.r1_step(d_step, &reals, lazy.d_interval)?;
+            }
+            self.observe_held_out(d_step)?;
+        }
+        Ok(())
+    }
+
+    fn discriminator_step(&mut self, d_step: u64, (real, real_labels): &(Var, Ints), with_r1: bool) -> Result<()> {
+        let n = self.config.optim.batch;
+        let (fake, fake_labels) = no_grad(|| self.fakes(n, &D_PASS, d_step))?;
+        let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step);
+        let batch = DBatch { fake: &fake, fake_labels: &fake_labels, real, real_labels };
+        let losses = self.objective.discriminator(self.discriminator.as_ref(), &batch, &draws, self.itr, with_r1)?;
+
+        let weights = self.discriminator.params().weights();
+        let gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
+        for (name, loss) in [
+            ("loss/d", Some(&losses.total)),
+            ("loss/d_real", Some(&losses.real)),
+            ("loss/d_fake", Some(&losses.fake)),
+            ("loss/cr", losses.cr.as_ref()),
+            ("loss/lecam", losses.lecam.as_ref()),
+            ("loss/r1", losses.r1.as_ref()),
+        ] {
+            if let Some(loss) = loss {
+                self.sums.add(name, loss.item()?);
+            }
+        }
+        self.observe_reals(&losses.real_logits)?;
+        self.objective.augmentation.observe(Source::Fake, &losses.fake_logits.to_vec::<f32>()?);
+        self.observe_logits("fake", &losses.fake_logits)?;
+        self.last = Some((fake, real.clone()));
+        self.apply(Network::D, gradients, losses.total.item()?)
+    }
+
+    /// The phase "Dreg" of StyleGAN2: R1 alone, as many times stronger as it is rarer.
+    fn r1_step(&mut self, d_step: u64, (real, labels): &(Var, Ints), interval: u64) -> Result<()> {
+        let draws = self.objective.r1_draws(self.config.optim.batch, self.image_shape(), self.config.seed, d_step);
+        let d = self.discriminator.as_ref();
+        let Some((penalty, logits)) = self.objective.r1(d, (real, labels), &draws)? else { return Ok(()) };
+        let loss = penalty.scale(interval as f64)?;
+        let gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
+        self.sums.add("loss/r1", penalty.item()?);
+        self.observe_reals(&logits)?;
+        self.apply(Network::D, gradients, loss.item()?)
+    }
+
+    /// D's outputs on training reals: for the monitors, and for ADA's controller.
+    fn observe_reals(&mut self, logits: &Var) -> Result<()> {
+        self.objective.augmentation.observe(Source::Real, &logits.to_vec::<f32>()?);
+        self.observe_logits("real", logits)
+    }
+
+    fn observe_logits(&mut self, which: &str, logits: &Var) -> Result<()> {
+        for logit in logits.to_vec::<f32>()? {
+            self.sums.add(&format!("d/logit_{which}"), f64::from(logit));
+            // The sign of exactly 0 is 0, as in ADA's statistic.
+            let sign = if logit == 0.0 { 0.0 } else { f64::from(logit.signum()) };
+            self.sums.add(&format!("d/sign_{which}"), sign);
+        }
+        Ok(())
+    }
+
+    /// For the controller r_v: D's outputs on as many held-out images, through T.
+    fn observe_held_out(&mut self, d_step: u64) -> Result<()> {
+        const AUGMENT: Purpose = Purpose::new("held_out.augment");
+        let Some(held_out) = &self.held_out else { return Ok(()) };
+        let (n, len) = (self.config.optim.batch, held_out.len());
+        let start = (d_step as usize).wrapping_mul(n) % len;
+        let places: Vec<usize> = (start..start + n).map(|place| place % len).collect();
+        let pixels: Vec<f32> = places.iter().flat_map(|place| images_to_float(held_out.image(*place))).collect();
+        let labels = places.iter().map(|place| held_out.labels[*place] as i32).collect();
+        let (images, labels) = self.images(pixels, labels)?;
+        let draws = self.objective.augmentation.draw(
+            n,
+            self.image_shape(),
+            &mut Stream::new(self.config.seed, AUGMENT, d_step),
+        );
+        let logits = no_grad(|| {
+            let seen = self.objective.as_d_sees_reals(&images, &draws)?;
+            // Running mode: held-out images leave no trace in D's buffers.
+            Ok::<_, crate::Error>(self.discriminator.logits(&seen, &labels, Mode::Running)?.to_vec::<f32>()?)
+        })?;
+        self.objective.augmentation.observe(Source::HeldOut, &logits);
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! G's step, and its lazy regulariser.
+
+use frugan_autograd::{GraphMode, Tensor, Var, grad_of_scalar};
+use frugan_models::Noise;
+use frugan_nn::{Purpose, Stream};
+
+use super::latents::{G_PASS, PATH_LENGTH_PASS};
+use super::{Network, Trainer};
+use crate::error::Result;
+
+impl Trainer {
+    /// G's step; path length in it, or behind it where it is lazy and due.
+    pub(super) fn generator_phases(&mut self) -> Result<()> {
+        let has_path_length = self.config.loss.path_length.is_some();
+        match self.config.optim.lazy {
+            None => self.generator_step(has_path_length),
+            Some(lazy) => {
+                self.generator_step(false)?;
+                if has_path_length && self.is_due(lazy.g_interval) {
+                    self.path_length_step(lazy.g_interval)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn generator_step(&mut self, with_path_length: bool) -> Result<()> {
+        let n = self.config.optim.batch;
+        let (fake, labels) = self.fakes(n, &G_PASS, self.itr)?;
+        let draws = self.objective.g_draws(n, self.image_shape(), self.config.seed, self.itr);
+        // The reals of this iteration's last D step: relativistic losses compare with them.
+        let reals = match self.objective.generator_needs_real() {
+            true => Some(self.reals((self.itr + 1) * self.config.optim.num_d_steps as u64 - 1)?),
+            false => None,
+        };
+        let reals = reals.as_ref().map(|(images, labels)| (images, labels));
+        let mut loss = self.objective.generator(self.discriminator.as_ref(), (&fake, &labels), reals, &draws)?;
+        self.sums.add("loss/g", loss.item()?);
+        if with_path_length {
+            let penalty = self.path_length_penalty()?;
+            loss = loss.add(&penalty)?;
+        }
+        let gradients = grad_of_scalar(&loss, &self.generator.params().weights(), GraphMode::Free)?;
+        self.apply(Network::G, gradients, loss.item()?)
+    }
+
+    /// The phase "Greg" of StyleGAN2: path length alone, as many times stronger as it is rarer.
+    fn path_length_step(&mut self, interval: u64) -> Result<()> {
+        let loss = self.path_length_penalty()?.scale(interval as f64)?;
+        let gradients = grad_of_scalar(&loss, &self.generator.params().weights(), GraphMode::Free)?;
+        self.apply(Network::G, gradients, loss.item()?)
+    }
+
+    /// On a batch of its own, `batch_shrink` times smaller.
+    fn path_length_penalty(&mut self) -> Result<Var> {
+        const IMAGE_NOISE: Purpose = Purpose::new("pl.image_noise");
+        let shrink = self.config.loss.path_length.unwrap_or_default().batch_shrink;
+        let n = (self.config.optim.batch / shrink).max(1);
+        let (z, labels) = self.latents(n, &PATH_LENGTH_PASS, self.itr)?;
+        let style = self.generator.as_style().expect("Trainer::new refuses path length for other generators");
+        let (ws, noise) = self.styles(style, &z, &labels, &PATH_LENGTH_PASS, self.itr)?;
+        let [channels, height, width] = self.image_shape();
+        let values = Stream::new(self.config.seed, IMAGE_NOISE, self.itr).normals(n * channels * height * width);
+        let image_noise = Tensor::from_vec(values, (n, channels, height, width), &candle_core::Device::Cpu)?;
+        let image_noise = Var::constant(image_noise).to_device(&self.device)?;
+        let penalty = self.objective.path_length(style, &ws, Noise::Given(&noise), &image_noise)?;
+        self.sums.add("loss/path_length", penalty.item()?);
+        Ok(penalty)
+    }
+}
