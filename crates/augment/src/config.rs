@@ -82,6 +82,22 @@ impl AugmentConfig {
         Ok(self.ada.as_ref().map_or(Ok(()), AdaConfig::check)?)
     }
 
+    /// T in words, for logs.
+    ///
+    /// ```
+    /// use frugan_augment::{AugmentConfig, ada::AdaConfig};
+    /// let config = AugmentConfig { ada: Some(AdaConfig::default()), ..AugmentConfig::default() };
+    /// assert_eq!(config.describe(), "ADA \"bgc\" then \"translation,cutout\"");
+    /// assert_eq!(AugmentConfig::default().describe(), "\"translation,cutout\"");
+    /// ```
+    pub fn describe(&self) -> String {
+        match &self.ada {
+            Some(ada) if self.policy.trim().is_empty() => format!("ADA \"{}\"", ada.pipe),
+            Some(ada) => format!("ADA \"{}\" then \"{}\"", ada.pipe, self.policy),
+            None => format!("\"{}\"", self.policy),
+        }
+    }
+
     /// Whether T acts on D's reals: consistency regularisation wants to know.
     ///
     /// ```

@@ -42,6 +42,18 @@ fn table1_at_mini() {
 }
 
 #[test]
+fn the_cifar_tables_as_published() {
+    check("table5-paper.txt", &["reproduce", "table5", "--scale", "paper", "--dry-run"]);
+    check("table6-paper.txt", &["reproduce", "table6", "--scale", "paper", "--dry-run"]);
+    check("ada-cifar10-paper.txt", &["reproduce", "ada-cifar10", "--scale", "paper", "--dry-run"]);
+}
+
+#[test]
+fn the_low_shot_table_as_published() {
+    check("low-shot-paper.txt", &["reproduce", "low-shot", "--scale", "paper", "--dry-run"]);
+}
+
+#[test]
 fn the_published_numbers_are_the_papers() {
     // BigGAN on CIFAR-10 as DiffAugment's scripts launch it.
     let text = resolved(&["reproduce", "table1", "--scale", "paper", "--dry-run"]);

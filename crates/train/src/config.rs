@@ -95,9 +95,9 @@ impl Default for OptimConfig {
 }
 
 impl OptimConfig {
-    /// The settings of G's and D's Adam. With lazy regularisation a network takes k steps in k - 1 iterations' time, so its
-    /// learning rate and the logarithms of its betas shrink by k / (k + 1) (StyleGAN2, appendix B), whether or not a
-    /// regulariser has a weight.
+    /// The settings of G's and D's Adam. With lazy regularisation every k iterations a network takes k + 1 steps in the
+    /// time of k, so its learning rate and the logarithms of its betas shrink by k / (k + 1) (StyleGAN2, appendix B),
+    /// whether or not a regulariser has a weight.
     pub fn lazily_scaled(&self) -> [AdamConfig; 2] {
         let scaled = |adam: &AdamConfig, interval: u64| {
             let ratio = interval as f64 / (interval as f64 + 1.0);

@@ -7,28 +7,26 @@ use crate::config::{Config, Lazy};
 use crate::error::Result;
 use crate::trainer::Trainer;
 
-/// Images of the small steps that are counted.
-const BATCH: usize = 4;
+/// Images of the small steps that are counted: path length takes half a batch.
+const BATCH: usize = 2;
 
-/// Parameters, arithmetic and disk of a run.
+/// Parameters, arithmetic and disk of a run; the length is the caller's factor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Numbers in G's weights.
     pub g_weights: usize,
     /// Numbers in D's weights.
     pub d_weights: usize,
-    /// Thousands of real images over the whole run.
-    pub kimg: f64,
-    /// FLOPs of all convolutions and matrix products of training, as the direct algorithms make them; evaluations are not
-    /// counted.
-    pub flops: f64,
+    /// FLOPs of all convolutions and matrix products of an iteration, as the direct algorithms make them, lazy regularisers
+    /// with their share; evaluations are not counted.
+    pub flops_per_step: f64,
     /// Bytes of the two states and two snapshots that a run keeps on disk.
     pub disk_bytes: u64,
 }
 
 impl Estimate {
-    /// Counts iterations at a batch of 4 on data of no content, with `num_classes` classes of `resolution` pixels, and
-    /// scales them to the run's batch and length.
+    /// Counts iterations at a batch of 2 on data of no content, with `num_classes` classes of `resolution` pixels, and
+    /// scales them to the run's batch.
     ///
     /// # Errors
     /// If the configuration does not fit such data.
@@ -42,29 +40,35 @@ impl Estimate {
             let (ended, count) = count_multiply_adds(|| trainer.step());
             ended.map(|()| count as f64)
         };
-        let per_iteration = match config.optim.lazy {
+        let per_step = match config.optim.lazy {
             None => count(1)?,
-            Some(Lazy { g_interval, d_interval }) => {
-                // No iteration of 1 to 3 is a multiple of both intervals or of one that is longer than it.
-                let [both, plain] = [count(0)?, count(1)?];
-                let only_g = if g_interval == d_interval { both } else { count(g_interval)? };
-                plain + (only_g - plain) / g_interval as f64 + (both - only_g) / d_interval as f64
-            }
+            Some(lazy) => lazy_mean(lazy, &mut count)?,
         };
         let numbers = |params: &frugan_nn::Params| params.iter().map(|(_, _, var)| var.elem_count()).sum::<usize>();
         let (g, d) = (trainer.generator.params(), trainer.discriminator.params());
         let (in_g, in_d) = (numbers(g), numbers(d));
         // A state: G, D, the average, and two moments of every weight. A snapshot: the average.
         let state = 4 * (2 * in_g + in_d + 2 * (g.count_weights() + d.count_weights()));
-        let images = config.train.steps as f64 * (config.optim.batch * config.optim.num_d_steps) as f64;
         Ok(Self {
             g_weights: g.count_weights(),
             d_weights: d.count_weights(),
-            kimg: images / 1000.0,
-            flops: 2.0 * per_iteration * config.optim.batch as f64 / batch as f64 * config.train.steps as f64,
+            flops_per_step: 2.0 * per_step * config.optim.batch as f64 / batch as f64,
             disk_bytes: 2 * (state + 4 * in_g) as u64,
         })
     }
+}
+
+/// The mean over iterations of what `count` gives for one, where a part of it comes every `g_interval` and another every
+/// `d_interval` iterations: both come at 0, and at 1 only what comes always.
+fn lazy_mean(Lazy { g_interval, d_interval }: Lazy, mut count: impl FnMut(u64) -> Result<f64>) -> Result<f64> {
+    let (all, always) = (count(0)?, count(1)?);
+    let of_g = match (g_interval.is_multiple_of(d_interval), d_interval.is_multiple_of(g_interval)) {
+        (false, _) => count(g_interval)? - always,
+        (true, false) => all - count(d_interval)?,
+        // Equal intervals need no telling apart.
+        (true, true) => all - always,
+    };
+    Ok(always + of_g / g_interval as f64 + (all - always - of_g) / d_interval as f64)
 }
 
 /// Black images, a few of each class.
@@ -86,22 +90,30 @@ mod tests {
 
     fn small() -> Config {
         let model = ModelConfig::Biggan(BigganConfig { g_ch: 4, d_ch: 4, ..BigganConfig::default() });
-        let mut config = Config { model, ..Config::default() };
-        config.train.steps = 10;
-        config
+        Config { model, ..Config::default() }
     }
 
     #[test]
-    fn arithmetic_grows_with_batch_and_length() {
+    fn arithmetic_grows_with_the_batch() {
         let base = Estimate::of(&small(), 10, 32).unwrap();
         let mut longer = small();
-        longer.train.steps *= 3;
         longer.optim.batch *= 2;
         let more = Estimate::of(&longer, 10, 32).unwrap();
         // Products of weights alone (spectral norm) do not grow with the batch, and are few.
-        assert!((more.flops / base.flops / 6.0 - 1.0).abs() < 0.01, "{} {}", more.flops, base.flops);
-        assert_eq!((base.kimg, more.kimg), (2.0, 12.0));
+        let ratio = more.flops_per_step / base.flops_per_step;
+        assert!((ratio / 2.0 - 1.0).abs() < 0.01, "{ratio}");
         assert_eq!(base.g_weights, more.g_weights);
+    }
+
+    #[test]
+    fn lazy_parts_count_with_their_share() {
+        // 100 always, 20 every g and 3 every d iterations.
+        for (g, d) in [(4, 16), (16, 4), (4, 6), (5, 5), (1, 3), (3, 1), (1, 1)] {
+            let due = |itr: u64, every: u64| f64::from(u8::from(itr.is_multiple_of(every)));
+            let at = |itr: u64| 100.0 + 20.0 * due(itr, g) + 3.0 * due(itr, d);
+            let mean = lazy_mean(Lazy { g_interval: g, d_interval: d }, |itr| Ok(at(itr))).unwrap();
+            assert!((mean - (0..g * d).map(at).sum::<f64>() / (g * d) as f64).abs() < 1e-9, "{g} {d}: {mean}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Each monitor has a documented threshold; docs/your-own-data.md says what to try.
 
+use frugan_augment::ada;
 use frugan_autograd::Var;
 
 use crate::error::Result;
@@ -21,7 +22,7 @@ pub const UNSTABLE_LOSS: f64 = 25.0;
 /// One crossing of a threshold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// A stable name: `overfitting`, `saturated`, `collapse`, `exploding`, `unstable`.
+    /// A stable name: `overfitting`, `saturated`, `strong`, `collapse`, `exploding`, `unstable`.
     pub kind: &'static str,
     /// One sentence: the value, the threshold, what to try.
     pub text: String,
@@ -50,6 +51,9 @@ pub fn warnings(tick: &Record) -> Vec<Warning> {
                 "r_t = {r_t:.2} (above {SATURATED_R_T}): D is sure of nearly every real; try stronger augmentation"
             ),
         );
+    }
+    if let Some(text) = tick.get("augment/p").and_then(ada::saturation) {
+        warn("strong", text);
     }
     if let Some(distance) = tick.get("g/distance").filter(|v| *v < COLLAPSED_DISTANCE) {
         warn(
@@ -118,12 +122,14 @@ mod tests {
             [("d/gap", 0.05), ("d/acc_train", 0.7), ("d/acc_heldout", 0.65), ("d/r_t", 0.4), ("g/distance", 0.8)];
         assert!(kinds(&healthy).is_empty());
         assert!(kinds(&[("d/r_t", f64::NAN)]).is_empty());
+        assert!(kinds(&[("augment/p", 0.5)]).is_empty());
     }
 
     #[test]
     fn each_threshold_warns() {
         assert_eq!(kinds(&[("d/gap", 0.3), ("d/acc_train", 0.95), ("d/acc_heldout", 0.65)]), ["overfitting"]);
         assert_eq!(kinds(&[("d/r_t", 0.95)]), ["saturated"]);
+        assert_eq!(kinds(&[("augment/p", 0.9)]), ["strong"]);
         assert_eq!(kinds(&[("g/distance", 0.1)]), ["collapse"]);
         assert_eq!(kinds(&[("grad_norm/d", 2e4)]), ["exploding"]);
         assert_eq!(kinds(&[("loss/d_variance", 30.0)]), ["unstable"]);

@@ -136,12 +136,12 @@ impl Plan {
     pub fn headline(&self) -> String {
         let train = &self.splits.train;
         format!(
-            "{} on {} ({} images, {}), T = \"{}\", {} G steps of batch {}, device {}, {}",
+            "{} on {} ({} images, {}), T = {}, {} G steps of batch {}, device {}, {}",
             self.config.model.name(),
             train.name,
             train.len(),
             train.fingerprint.get(..12).unwrap_or(&train.fingerprint),
-            self.config.augment.policy,
+            self.config.augment.describe(),
             self.config.train.steps,
             self.config.optim.batch,
             self.device,

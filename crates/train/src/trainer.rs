@@ -8,7 +8,7 @@ mod latents;
 use frugan_autograd::{Device, Ints, Tensor, Var};
 use frugan_data::{Batch, Dataset, Loader, Splits};
 use frugan_models::{Discriminator, Generator, ModelError, Placement};
-use frugan_nn::{Adam, AdamConfig, Params};
+use frugan_nn::{Adam, Params};
 
 use crate::augmentation::Augmentation;
 use crate::config::{Config, First};
@@ -81,8 +81,8 @@ impl Trainer {
             ));
         }
         Ok(Self {
-            adam_g: optimiser(adam_g, models.generator.params())?,
-            adam_d: optimiser(adam_d, models.discriminator.params())?,
+            adam_g: Adam::new(adam_g, models.generator.params())?,
+            adam_d: Adam::new(adam_d, models.discriminator.params())?,
             objective,
             loader: Loader::new(train, config.optim.batch, config.seed, config.data.sampling())?,
             held_out,
@@ -169,10 +169,6 @@ impl Trainer {
     pub(crate) fn networks(&self) -> [(&'static str, &Params); 3] {
         [("g", self.generator.params()), ("d", self.discriminator.params()), ("ema", self.ema.params())]
     }
-}
-
-fn optimiser(config: AdamConfig, params: &Params) -> Result<Adam> {
-    Ok(Adam::new(config, params)?)
 }
 
 /// Whose weights a step moves.

@@ -23,6 +23,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) arguments: &'a [Argument],
     /// Values that the program sets, over the manifest's and under the user's.
     pub(crate) decisions: &'a [Layer],
+    /// Whether cells count whose data are not here: nothing will be run.
+    pub(crate) without_data: bool,
 }
 
 /// One training run; it can serve several cells.
@@ -119,14 +121,16 @@ fn cell(
     if let Some(needs) = row.needs.as_ref().filter(|needs| !resolved.provenance.contains_key(&needs.key)) {
         return Ok(Work::Skipped(format!("needs {}: {}", needs.key, needs.how)));
     }
-    if let Some(fetch) = &column.fetch
-        && let Some(root) = resolved.config.data.root.take()
-        && matches!(resolved.config.data.name, DataName::Folder | DataName::Zip)
-    {
-        match sources::find_root(&root) {
-            Some(found) => resolved.config.data.root = Some(found),
+    let data = &mut resolved.config.data;
+    match (&column.fetch, data.name, data.root.take()) {
+        (Some(fetch), DataName::Folder | DataName::Zip, Some(root)) => match sources::find_root(&root) {
+            Some(found) => data.root = Some(found),
+            None if choice.without_data => data.root = Some(root),
             None => return Ok(Work::Skipped(format!("{} was not found: {fetch}", root.display()))),
-        }
+        },
+        // A scale that runs on other data leaves the column's folder unread.
+        (Some(_), ..) => {}
+        (None, _, root) => data.root = root,
     }
     resolved.config.check().or_input()?;
     if plan.runs.is_empty() && manifest.scales.contains_key("paper") {

@@ -109,8 +109,15 @@ fn settle(
     scale: &str,
     arguments: &[Argument],
 ) -> Result<(TablePlan, Vec<String>)> {
-    let mut choice =
-        Choice { scale, rows: &args.rows, columns: &args.columns, seeds: &args.seeds, arguments, decisions: &[] };
+    let mut choice = Choice {
+        scale,
+        rows: &args.rows,
+        columns: &args.columns,
+        seeds: &args.seeds,
+        arguments,
+        decisions: &[],
+        without_data: args.dry_run,
+    };
     let first = plan(manifest, library, &choice)?;
     let resolved = &first.runs.first().ok_or_else(|| input("--seeds: give at least one seed"))?.resolved;
     let allowed = Allowed { data: scale == "smoke", network: !args.dry_run };
@@ -142,11 +149,12 @@ fn jobs(table: &TablePlan, out: &Path) -> Result<Vec<Job>> {
 fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
     println!("# {}: {} runs fill {} cells", manifest.name, table.runs.len(), table.cells.len());
     let first = leaves_of(&table.runs[0].resolved.config)?;
+    let mut estimates = Estimates::default();
     for (index, run) in table.runs.iter().enumerate() {
         let cells = table.cells.iter().filter(|cell| cell.is_of(index));
         let cells: Vec<String> = cells.map(|cell| format!("{} / {}", cell.row, cell.column)).collect();
         println!("\n# run {}: {}", run.name, cells.join("; "));
-        println!("# estimate: {}", estimate(&run.resolved.config)?);
+        println!("# estimate: {}", estimates.line(&run.resolved.config)?);
         if index == 0 {
             print!("{}", annotated(&run.resolved)?);
             continue;
@@ -162,31 +170,49 @@ fn dry_run(manifest: &Manifest, table: &TablePlan) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// FLOPs a second that a run is taken to reach on one GPU in f32 (TF32): an assumption, a fifth of what an H100 reaches in
-/// a large matrix product.
+/// FLOPs a second that a run is taken to sustain on one GPU: an assumption that no measurement stands behind yet.
 const ASSUMED_RATE: f64 = 60e12;
 
-/// Parameters, length, time and disk of a run, in a line.
-fn estimate(config: &Config) -> Result<String> {
-    let (classes, resolution) = match config.data.name {
-        DataName::Cifar10 | DataName::Synthetic => (10, 32),
-        DataName::Cifar100 => (100, 32),
-        DataName::Folder | DataName::Zip => (1, 256),
-    };
-    let classes = if config.data.labels == Labels::None { 1 } else { classes };
-    let resolution = config.data.resolution.unwrap_or(resolution);
-    let e = Estimate::of(config, classes, resolution).map_err(lift)?;
-    Ok(format!(
-        "G {} and D {} parameters, {:.0} kimg, {:.3} EFLOP of products: {:.1} hours of a GPU that sustains {:.0} TFLOP/s \
-         (an assumption), {:.0} MiB of disk",
-        grouped(e.g_weights),
-        grouped(e.d_weights),
-        e.kimg,
-        e.flops / 1e18,
-        e.flops / ASSUMED_RATE / 3600.0,
-        ASSUMED_RATE / 1e12,
-        e.disk_bytes as f64 / 1024.0 / 1024.0
-    ))
+/// Estimates of configs that differ in no value that an iteration depends on are made once.
+#[derive(Default)]
+struct Estimates(Vec<((Config, usize, usize), Estimate)>);
+
+impl Estimates {
+    /// Parameters, length, time and disk of a run, in a line.
+    fn line(&mut self, config: &Config) -> Result<String> {
+        let e = self.of(config)?;
+        let steps = config.train.steps as f64;
+        let flops = e.flops_per_step * steps;
+        Ok(format!(
+            "G {} and D {} parameters, {:.0} kimg, {:.3} EFLOP of products: {:.1} hours of a GPU that sustains {:.0} TFLOP/s \
+             (an assumption), {:.0} MiB of disk",
+            grouped(e.g_weights),
+            grouped(e.d_weights),
+            steps * (config.optim.batch * config.optim.num_d_steps) as f64 / 1000.0,
+            flops / 1e18,
+            flops / ASSUMED_RATE / 3600.0,
+            ASSUMED_RATE / 1e12,
+            e.disk_bytes as f64 / 1024.0 / 1024.0
+        ))
+    }
+
+    fn of(&mut self, config: &Config) -> Result<Estimate> {
+        let (classes, resolution) = match config.data.name {
+            DataName::Cifar10 | DataName::Synthetic => (10, 32),
+            DataName::Cifar100 => (100, 32),
+            DataName::Folder | DataName::Zip => (1, 256),
+        };
+        let classes = if config.data.labels == Labels::None { 1 } else { classes };
+        let resolution = config.data.resolution.unwrap_or(resolution);
+        let Config { data, eval, train, .. } = Config::default();
+        let key = (Config { data, eval, train, ..config.clone() }, classes, resolution);
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == key) {
+            return Ok(*known);
+        }
+        let estimate = Estimate::of(&key.0, classes, resolution).map_err(lift)?;
+        self.0.push((key, estimate));
+        Ok(estimate)
+    }
 }
 
 /// 4,304,387.

@@ -49,9 +49,8 @@ impl Trainer {
                 self.sums.add(name, loss.item()?);
             }
         }
-        self.observe_reals(&losses.real_logits)?;
-        self.objective.augmentation.observe(Source::Fake, &losses.fake_logits.to_vec::<f32>()?);
-        self.observe_logits("fake", &losses.fake_logits)?;
+        self.observe(Source::Real, &losses.real_logits)?;
+        self.observe(Source::Fake, &losses.fake_logits)?;
         self.last = Some((fake, real.clone()));
         self.apply(Network::D, gradients, losses.total.item()?)
     }
@@ -64,18 +63,16 @@ impl Trainer {
         let loss = penalty.scale(interval as f64)?;
         let gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
         self.sums.add("loss/r1", penalty.item()?);
-        self.observe_reals(&logits)?;
+        self.observe(Source::Real, &logits)?;
         self.apply(Network::D, gradients, loss.item()?)
     }
 
-    /// D's outputs on training reals: for the monitors, and for ADA's controller.
-    fn observe_reals(&mut self, logits: &Var) -> Result<()> {
-        self.objective.augmentation.observe(Source::Real, &logits.to_vec::<f32>()?);
-        self.observe_logits("real", logits)
-    }
-
-    fn observe_logits(&mut self, which: &str, logits: &Var) -> Result<()> {
-        for logit in logits.to_vec::<f32>()? {
+    /// D's outputs on training reals or fakes: for the monitors, and for ADA's controller.
+    fn observe(&mut self, source: Source, logits: &Var) -> Result<()> {
+        let which = if source == Source::Fake { "fake" } else { "real" };
+        let logits = logits.to_vec::<f32>()?;
+        self.objective.augmentation.observe(source, &logits);
+        for logit in logits {
             self.sums.add(&format!("d/logit_{which}"), f64::from(logit));
             // The sign of exactly 0 is 0, as in ADA's statistic.
             let sign = if logit == 0.0 { 0.0 } else { f64::from(logit.signum()) };
