@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
+use frugan_nn::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Metric, NamedMetric, Protocol, Result, Tap, Uint8Rule};
+use crate::{Error, Metric, NamedMetric, PplConfig, Protocol, Result, Tap, Uint8Rule};
 
 /// How samples are measured: the group `eval` of a run's config.
 ///
@@ -37,7 +38,8 @@ pub struct EvalConfig {
     /// and recall), `leak`.
     pub metrics: Vec<String>,
     /// Further metrics by their whole names, such as `fid50k_full` or `is50k`, on the same fakes: as many are made as
-    /// the largest count needs, and a smaller one takes the first of them. None by default.
+    /// the largest count needs, and a smaller one takes the first of them. A path length (`ppl2_wend`, `ppl_zfull`,
+    /// `ppl2_wend_2k` of 2,000 paths) makes images of its own. None by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
     /// How a fake's floats become bytes: `diffaugment` (the default) or `stylegan`.
@@ -113,7 +115,7 @@ impl EvalConfig {
         Ok(())
     }
 
-    /// [`EvalConfig::metrics`] under this config's protocol, then [`EvalConfig::also`], each once.
+    /// [`EvalConfig::metrics`] under this config's protocol, then [`EvalConfig::also`] without its path lengths, each once.
     ///
     /// # Errors
     /// As [`EvalConfig::parsed_metrics`]; and if a whole name is none.
@@ -131,10 +133,10 @@ impl EvalConfig {
         let (num_fakes, reference) = (self.num_fakes, self.reference);
         let own = self.parsed_metrics()?.into_iter().map(|metric| NamedMetric { metric, num_fakes, reference });
         let mut all: Vec<NamedMetric> = own.collect();
-        for name in &self.also {
+        for name in self.also.iter().filter(|name| PplConfig::named(name).is_none()) {
             let expected = || {
                 let expected = "expected whole names as fid10k_test, fid50k_full, kid50k_full, is50k, pr50k3_full, \
-                                prdc10k_test; the reals are test, train or full";
+                                prdc10k_test, ppl2_wend; the reals are test, train or full";
                 Error::Config { key: "also", value: name.clone(), expected: expected.into() }
             };
             let metric = NamedMetric::parse(name, self.reference).ok_or_else(expected)?;
@@ -166,18 +168,33 @@ impl EvalConfig {
         Ok(references)
     }
 
-    /// Whether a score's name is that of this protocol's own Fréchet distance, on whichever network, and not one of
-    /// [`EvalConfig::also`]: the best snapshot is chosen by it.
+    /// The path lengths among [`EvalConfig::also`], with this config's seed.
     ///
     /// ```
     /// # use frugan_metrics::EvalConfig;
-    /// let config = EvalConfig { also: vec!["fid50k_full".into()], ..Default::default() };
-    /// assert!(config.is_own_distance("fid10k_test") && config.is_own_distance("frd10k_test"));
-    /// assert!(!config.is_own_distance("fid50k_full"));
+    /// let also = ["is50k", "ppl2_wend", "ppl_zfull_2k"].map(String::from).to_vec();
+    /// let paths = EvalConfig { also, ..Default::default() }.path_lengths();
+    /// assert_eq!(paths.iter().map(|path| path.num_samples).collect::<Vec<_>>(), [50_000, 2000]);
     /// ```
-    pub fn is_own_distance(&self, name: &str) -> bool {
+    pub fn path_lengths(&self) -> Vec<PplConfig> {
+        let named = self.also.iter().filter_map(|name| PplConfig::named(name));
+        named.map(|path| PplConfig { seed: self.seed, ..path }).collect()
+    }
+
+    /// Whether a score's name is one of this protocol's own, on whichever network, and not one of
+    /// [`EvalConfig::also`]: by its own Fréchet distance the best snapshot is chosen.
+    ///
+    /// ```
+    /// # use frugan_metrics::EvalConfig;
+    /// let config = EvalConfig { also: vec!["fid50k_full".into(), "is50k".into()], ..Default::default() };
+    /// assert!(["fid10k_test", "frd10k_test", "is10k", "is10k_std", "leak"].iter().all(|name| config.is_own(name)));
+    /// assert!(!config.is_own("fid50k_full") && !config.is_own("is50k"));
+    /// ```
+    pub fn is_own(&self, name: &str) -> bool {
         let (num_fakes, reference) = (self.num_fakes, self.reference);
-        Tap::ALL.into_iter().any(|tap| Protocol { tap, num_fakes, reference }.fid() == name)
+        let plain = name.strip_suffix("_std").unwrap_or(name);
+        let names = |tap| Protocol { tap, num_fakes, reference }.names();
+        plain.starts_with("leak") || Tap::ALL.into_iter().any(|tap| names(tap).iter().any(|known| known == plain))
     }
 
     /// Images that a measurement takes: [`EvalConfig::num_fakes`], or more if a name of [`EvalConfig::also`] says so.
@@ -309,4 +326,19 @@ pub enum GeneratorMode {
     Batch,
     /// The running averages.
     Running,
+}
+
+impl GeneratorMode {
+    /// The mode of the layers.
+    ///
+    /// ```
+    /// # use frugan_metrics::GeneratorMode;
+    /// assert_eq!(GeneratorMode::Running.layers(), frugan_nn::Mode::Running);
+    /// ```
+    pub fn layers(self) -> Mode {
+        match self {
+            Self::Batch => Mode::Batch,
+            Self::Running => Mode::Running,
+        }
+    }
 }

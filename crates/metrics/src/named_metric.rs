@@ -1,4 +1,4 @@
-use crate::protocol::count;
+use crate::protocol::{count, parse_count};
 use crate::{Metric, Reference};
 
 /// A metric with what its published name says of its protocol: the number of fakes and the reals.
@@ -38,8 +38,7 @@ impl NamedMetric {
         if metric == Metric::Pr {
             fakes = fakes.strip_suffix(PR_K)?;
         }
-        let (fakes, unit) = fakes.strip_suffix('k').map_or((fakes, 1), |thousands| (thousands, 1000));
-        let num_fakes = fakes.parse::<usize>().ok()?.checked_mul(unit)?;
+        let num_fakes = parse_count(fakes)?;
         let reference = match (metric, reals) {
             (Metric::Is, None) => reference,
             (Metric::Fid | Metric::Kid | Metric::Prdc | Metric::Pr, Some(reals)) => reals,

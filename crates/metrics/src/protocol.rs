@@ -189,6 +189,14 @@ impl Protocol {
             .map(|network| ["precision", "recall"].map(|part| format!("pr{fakes}3_{network}{reference}_{part}")))
     }
 
+    /// All of them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = vec![self.fid(), self.kid(), self.inception_score()];
+        names.extend(self.prdc());
+        names.extend(self.precision_recall().into_iter().flatten());
+        names
+    }
+
     fn against_reference(&self, metric: &str) -> String {
         let network = match self.tap {
             Tap::Pool2048 => "",
@@ -204,6 +212,14 @@ impl Protocol {
 /// 10000 is `10k`, 1500 stays.
 pub(crate) fn count(n: usize) -> String {
     if n >= 1000 && n.is_multiple_of(1000) { format!("{}k", n / 1000) } else { n.to_string() }
+}
+
+/// The number that [`count`] writes so.
+pub(crate) fn parse_count(text: &str) -> Option<usize> {
+    let (digits, unit) = text.strip_suffix('k').map_or((text, 1), |thousands| (thousands, 1000));
+    // `parse` would take a sign as well.
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<usize>().ok())??;
+    number.checked_mul(unit)
 }
 
 #[cfg(test)]

@@ -51,6 +51,48 @@ impl Evaluator {
         Ok(scores)
     }
 
+    /// What the reals have against themselves: for each Fréchet and kernel distance that is measured, the first half of
+    /// its reals in the fakes' place against the second half, under the name of that number of images.
+    ///
+    /// # Errors
+    /// If a feature is not finite.
+    ///
+    /// ```
+    /// # use frugan_metrics::{EvalConfig, Evaluator, Images, Network};
+    /// # let reals: Vec<u8> = (0..480).map(|i| (i * i % 251) as u8).collect();
+    /// let config = EvalConfig { network: Network::Random, ..EvalConfig::default() };
+    /// let mut evaluator = Evaluator::open(&config)?;
+    /// evaluator.set_reference(Images::new(&reals, [3, 2, 2])?, None)?;
+    /// assert_eq!(evaluator.floor()?[0].0, "frd20_test");
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn floor(&self) -> Result<Scores> {
+        let mut scores: Scores = Vec::new();
+        for metric in self.metrics.iter().filter(|metric| matches!(metric.metric, Metric::Fid | Metric::Kid)) {
+            let Some(ReferenceSet { features, .. }) = self.reference(metric.reference) else { continue };
+            let half = features.len() / 2;
+            let named = NamedMetric { num_fakes: half, ..*metric };
+            let name = match metric.metric {
+                Metric::Fid => self.protocol_of(&named).fid(),
+                _ => self.protocol_of(&named).kid(),
+            };
+            if half < 2 || scores.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let (first, rest) = features.split_at(half);
+            let (second, _) = rest.split_at(half);
+            match metric.metric {
+                Metric::Fid => {
+                    let gaussian = |half| Gaussian::of(&Moments::of(half)?, metric.reference.cov_ddof());
+                    let distance = gaussian(&second)?.prepare()?.distance(&gaussian(&first)?)?;
+                    scores.push((name, Score::Value(distance)));
+                }
+                _ => scores.extend(self.kernel_distance(name, &first, &second)?),
+            }
+        }
+        Ok(scores)
+    }
+
     fn protocol_of(&self, metric: &NamedMetric) -> Protocol {
         Protocol { num_fakes: metric.num_fakes, reference: metric.reference, ..self.protocol() }
     }
@@ -81,6 +123,10 @@ impl Evaluator {
         let Some(ReferenceSet { features: reals, .. }) = self.reference(metric.reference) else {
             return Ok(vec![(name, no_reference())]);
         };
+        self.kernel_distance(name, fakes, reals)
+    }
+
+    fn kernel_distance(&self, name: String, fakes: &Features, reals: &Features) -> Result<Scores> {
         let subsets = KidSubsets::draw(self.config.seed, (fakes.len(), reals.len()), KID_SUBSET_SIZE, KID_SUBSETS);
         Ok(spread(name, Spread::of(&kid(fakes, reals, &subsets)?)))
     }

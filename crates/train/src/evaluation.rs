@@ -7,8 +7,7 @@ use frugan_augment::Policy;
 use frugan_autograd::{Device, Tensor, Var};
 use frugan_data::{DataConfig, Dataset, Splits, images_to_float};
 use frugan_metrics::{
-    EvalConfig, Evaluator, FeatureCache, GeneratorMode, Images, Leak, LeakDetector, Reference, Score,
-    to_uint8_diffaugment,
+    EvalConfig, Evaluator, FeatureCache, Images, Leak, LeakDetector, Reference, Score, to_uint8_diffaugment,
 };
 use frugan_models::Generator;
 use frugan_nn::{Mode, Purpose, Stream};
@@ -16,7 +15,8 @@ use frugan_nn::{Mode, Purpose, Stream};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::library::Library;
-use crate::snapshot::fakes;
+use crate::path_length::path_lengths;
+use crate::snapshot::{Draw, fakes};
 use crate::stats::Record;
 use crate::tick::kimg;
 use crate::trainer::Trainer;
@@ -30,6 +30,8 @@ pub struct Evaluation {
     policy: Policy,
     /// The protocol's own first; a second where `eval.also` names another split.
     references: Vec<(Reference, Dataset)>,
+    /// Labels that the fakes' are drawn from, where the data's config says so.
+    labels: Option<Vec<i32>>,
     network: String,
     ready: Mutex<Option<Arc<Evaluator>>>,
 }
@@ -54,7 +56,9 @@ impl Evaluation {
         }
         let policy = Policy::parse(&config.augment.policy).map_err(|e| Error::Config(e.to_string()))?;
         let network = library.network(&config.eval)?;
-        Ok(Self { config: config.eval.clone(), policy, references, network, ready: Mutex::new(None) })
+        let whole = references.iter().find(|(reference, _)| reference.is_train()).map(|(_, images)| images);
+        let labels = config.data.fake_labels.of(whole.unwrap_or(&splits.train));
+        Ok(Self { config: config.eval.clone(), policy, references, labels, network, ready: Mutex::new(None) })
     }
 
     /// One line on what the numbers are.
@@ -82,10 +86,7 @@ impl Evaluation {
 
     /// Batch norm of the generator that makes the fakes.
     pub fn mode(&self) -> Mode {
-        match self.config.generator_mode {
-            GeneratorMode::Batch => Mode::Batch,
-            GeneratorMode::Running => Mode::Running,
-        }
+        self.config.generator_mode.layers()
     }
 
     /// Measures a generator. `progress` hears of fakes made.
@@ -102,16 +103,35 @@ impl Evaluation {
         let mut measurement = evaluator.begin();
         let shape = generator.image_shape();
         let mut done = 0;
-        let (count, batch) = (self.config.most_fakes()?, self.config.batch);
-        let draw = (self.mode(), self.config.seed, self.config.uint8);
-        fakes(generator, (count, batch), draw, device, |pixels| {
+        let count = self.config.most_fakes()?;
+        let labels = self.labels.as_deref();
+        let draw = Draw {
+            count,
+            batch: self.config.batch,
+            mode: self.mode(),
+            seed: self.config.seed,
+            rule: self.config.uint8,
+            labels,
+        };
+        fakes(generator, draw, device, |pixels| {
             let images = Images::new(pixels, shape)?;
             done += images.len();
             measurement.push(images)?;
             progress(done, count);
             Ok(())
         })?;
-        Ok(measurement.finish()?.into_iter().collect())
+        let mut scores: BTreeMap<String, Score> = measurement.finish()?.into_iter().collect();
+        scores.extend(path_lengths(generator, &self.config, labels, device)?);
+        Ok(scores)
+    }
+
+    /// What the reals have against themselves under this protocol ([`Evaluator::floor`]).
+    ///
+    /// # Errors
+    /// If the reference cannot be computed.
+    pub fn floor(&self) -> Result<BTreeMap<String, f64>> {
+        let scores = self.evaluator()?.floor()?;
+        Ok(scores.into_iter().filter_map(|(name, score)| Some((name, score.value()?))).collect())
     }
 
     pub(crate) fn run(&self, trainer: &Trainer, progress: &dyn Fn(usize, usize)) -> Result<Record> {

@@ -12,6 +12,7 @@ use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
+use crate::floor;
 use crate::interrupt::Interrupt;
 use crate::library::Library;
 use crate::log::Log;
@@ -246,6 +247,7 @@ impl Running<'_> {
             let line = Record { values: BTreeMap::from([(name.clone(), *value)]), ..record.clone() };
             line.append_to(&self.run.metric(name))?;
         }
+        floor::write_once(self.run.path(), &self.plan.evaluation)?;
         snapshot::save(&self.run.snapshot(record.step), self.trainer.ema.as_ref(), &self.about())?;
         let outcome = Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)?;
         self.progress.best_step = outcome.best.map(|best| best.step);
@@ -346,7 +348,6 @@ impl Outcome {
 /// The Fréchet distance of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does): that of the
 /// run's own protocol, or the first of `eval.also` where `eval.metrics` has none.
 pub fn distance(record: &Record, eval: &EvalConfig) -> Option<f64> {
-    let own = record.values.keys().filter(|name| eval.is_own_distance(name));
-    let others = record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd"));
-    own.chain(others).find_map(|name| record.get(name))
+    let distances = || record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd"));
+    distances().filter(|name| eval.is_own(name)).chain(distances()).find_map(|name| record.get(name))
 }

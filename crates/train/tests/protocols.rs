@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use frugan_train::{Config, Interrupt, Library, Outcome, Plan, Record, Status, distance};
+use frugan_autograd::Device;
+use frugan_metrics::Uint8Rule;
+use frugan_models::ModelConfig;
+use frugan_nn::Mode;
+use frugan_train::{Config, Draw, Interrupt, Library, Outcome, Plan, Record, Status, distance, fakes, path_lengths};
 
 const TWO: &str = r#"
 device = "cpu"
@@ -48,7 +52,43 @@ fn both_protocols_are_recorded() {
     let names: Vec<&str> = values.keys().map(String::as_str).collect();
     assert_eq!(names, ["frd16_test", "frd32_full", "krd40_train", "krd40_train_std"]);
     assert!(values.values().all(Option::is_some), "{values:?}");
+    let floor = frugan_train::read_floor(dir.path()).unwrap();
+    let half = whole / 2;
+    let reals = [format!("frd{half}_full"), format!("krd{half}_train"), format!("krd{half}_train_std")];
+    assert!(reals.iter().all(|name| floor.contains_key(name)) && floor.len() == 4, "{floor:?}");
+    assert!(floor[&reals[0]] < values["frd32_full"].unwrap(), "{floor:?} against {values:?}");
     assert_eq!(Outcome::read(dir.path(), Status::Finished, &config.eval).unwrap().best.unwrap().step, 2);
+}
+
+#[test]
+fn labels_of_data_are_those_of_its_images() {
+    let config = "name = \"biggan\"\ng_ch = 4\nd_ch = 4";
+    let models = toml::from_str::<ModelConfig>(config).unwrap().build(10, 32, 0).unwrap();
+    let make = |labels: Option<&[i32]>| {
+        let (mode, rule) = (Mode::Batch, Uint8Rule::Stylegan);
+        let draw = Draw { count: 3, batch: 2, mode, seed: 1, rule, labels };
+        let mut pixels = Vec::new();
+        let take = |batch: &[u8]| {
+            pixels.extend_from_slice(batch);
+            Ok(())
+        };
+        fakes(models.generator.as_ref(), draw, &Device::Cpu, take).unwrap();
+        pixels
+    };
+    assert_eq!(make(Some(&[5])), make(Some(&[5, 5, 5])));
+    assert_ne!(make(Some(&[5])), make(Some(&[2])));
+    assert_ne!(make(Some(&[5])), make(None));
+}
+
+#[test]
+fn a_path_length_is_a_stylegans() {
+    let models = toml::from_str::<ModelConfig>("name = \"dcgan\"\ng_ch = 4").unwrap().build(10, 32, 0).unwrap();
+    let mut eval = Config::from_toml(TWO).unwrap().eval;
+    assert_eq!(path_lengths(models.generator.as_ref(), &eval, None, &Device::Cpu).unwrap(), []);
+    eval.also.push("ppl_zfull_8".into());
+    let scores = path_lengths(models.generator.as_ref(), &eval, None, &Device::Cpu).unwrap();
+    assert_eq!(scores[0].0, "ppl_zfull_8");
+    assert!(scores[0].1.to_string().contains("a StyleGAN"), "{scores:?}");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! `frugan eval`: the metrics of a snapshot or of a folder of images, against a data set or another folder.
 
+mod nearest;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::Device;
 use frugan_data::{DataConfig, DataName, Dataset, Labels};
-use frugan_metrics::{Evaluator, FeatureCache, Features, Floor, GeneratorMode, Images, Reference, Scores};
-use frugan_nn::Mode;
-use frugan_train::{Config, Evaluation, Snapshot, fakes};
+use frugan_metrics::{EvalConfig, Evaluator, FeatureCache, Features, Floor, Images, Reference, Score, Scores};
+use frugan_train::{Config, Draw, Evaluation, Snapshot, fakes, path_lengths};
 use serde_json::json;
 
 use super::arguments;
@@ -28,6 +29,8 @@ pub(crate) struct Args {
     /// Measure real against real instead: the training images against the test images, and two halves of the former
     #[arg(long)]
     floor: bool,
+    #[command(flatten)]
+    search: nearest::Search,
     /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
@@ -53,8 +56,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(input(format!("{}: frugan eval reads eval.*, data.* and device only", other.name())));
     }
     let paths: Vec<&Path> = paths.into_iter().map(Path::new).collect();
+    if let ([subject, folder @ ..], false) = (paths.as_slice(), args.search.nearest.is_empty())
+        && folder.len() < 2
+    {
+        return nearest::run(subject, folder.first().copied(), &arguments, &args.search, args.out.as_deref());
+    }
     match (args.floor, paths.as_slice()) {
-        (true, []) => floor_of_data(&settle(None, &arguments)?, args.out.as_deref()),
+        (true, []) => floor_of_data(&settle(None, &arguments, true)?, args.out.as_deref()),
         (true, _) => Err(input("--floor measures a data set: name it by data=cifar10, without a snapshot or folder")),
         (false, [subject]) => measure(subject, None, &arguments, args.out.as_deref()),
         (false, [subject, reference]) => measure(subject, Some(reference), &arguments, args.out.as_deref()),
@@ -62,8 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// The config: a snapshot's own or the defaults, the arguments over it.
-fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Result<Resolved<Config>> {
+/// The config: a snapshot's own or the defaults, the arguments over it. `measures` says whether a feature network is
+/// wanted, for which another may stand in.
+fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument], measures: bool) -> Result<Resolved<Config>> {
     let library = Library::open(None)?;
     let mut composer = Composer::new(&library);
     if let Some((path, snapshot)) = snapshot {
@@ -73,7 +82,7 @@ fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Resul
         composer.argument(argument)?;
     }
     let first: Resolved<Config> = composer.resolve()?;
-    for layer in stand_ins(&first, Allowed { data: false, network: true })? {
+    for layer in stand_ins(&first, Allowed { data: false, network: measures })? {
         eprintln!("{}", layer.name);
         composer.layer(layer);
     }
@@ -83,7 +92,7 @@ fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Resul
 }
 
 fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: Option<&Path>) -> Result<ExitCode> {
-    let (subject, resolved) = open_subject(path, arguments)?;
+    let (subject, resolved) = open_subject(path, arguments, true)?;
     let mut config = resolved.config.eval.clone();
     if let Subject::Images(images) = &subject
         && !resolved.provenance.contains_key("eval.num_fakes")
@@ -128,7 +137,7 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
                 let images = images_of(split.as_ref().unwrap_or(&reals))?;
                 evaluator.set_reference_of(other, images, cache.as_ref()).or_input()?;
             }
-            score(&subject, &evaluator, &resolved.config)?
+            score(&subject, &evaluator)?
         }
     };
     let features = features(&evaluator, images, cache.as_ref())?;
@@ -143,15 +152,15 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
     write(out, json!({"subject": what, "reference": reals_name, "scores": object(&scores), "floor": object(&floor)}))
 }
 
-fn open_subject(path: &Path, arguments: &[Argument]) -> Result<(Subject, Resolved<Config>)> {
+fn open_subject(path: &Path, arguments: &[Argument], measures: bool) -> Result<(Subject, Resolved<Config>)> {
     if path.is_dir() {
-        let resolved = settle(None, arguments)?;
+        let resolved = settle(None, arguments, measures)?;
         return Ok((Subject::Images(read_folder(path)?), resolved));
     }
     let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
     let device: Device = device.parse().input("--device")?;
     let snapshot = Snapshot::load(path, &device).map_err(lift)?;
-    let resolved = settle(Some((path, &snapshot)), arguments)?;
+    let resolved = settle(Some((path, &snapshot)), arguments, measures)?;
     Ok((Subject::Snapshot(Box::new(snapshot), device), resolved))
 }
 
@@ -194,7 +203,7 @@ fn score_as_in_training(snapshot: &Snapshot, device: &Device, config: &Config) -
     Ok(scores.into_iter().collect())
 }
 
-fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Scores> {
+fn score(subject: &Subject, evaluator: &Evaluator) -> Result<Scores> {
     let eval = evaluator.config();
     let wanted = eval.most_fakes().or_input()?;
     let mut measurement = evaluator.begin();
@@ -209,19 +218,33 @@ fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Sc
         }
         Subject::Snapshot(snapshot, device) => {
             let generator = snapshot.generator.as_ref();
-            let mode = match eval.generator_mode {
-                GeneratorMode::Batch => Mode::Batch,
-                GeneratorMode::Running => Mode::Running,
-            };
             let shape = generator.image_shape();
-            let draw = (mode, config.eval.seed, eval.uint8);
-            fakes(generator, (wanted, eval.batch), draw, device, |pixels| {
-                Ok(measurement.push(Images::new(pixels, shape)?)?)
-            })
+            fakes(
+                generator,
+                draw_of(eval, wanted),
+                device,
+                |pixels| Ok(measurement.push(Images::new(pixels, shape)?)?),
+            )
             .map_err(lift)?;
         }
     }
-    measurement.finish().or_input()
+    let mut scores = measurement.finish().or_input()?;
+    match subject {
+        Subject::Snapshot(snapshot, device) => {
+            scores.extend(path_lengths(snapshot.generator.as_ref(), eval, None, device).map_err(lift)?);
+        }
+        Subject::Images(_) => {
+            let absent = || Score::Absent("images lie on no path: give a snapshot".into());
+            scores.extend(eval.path_lengths().iter().map(|path| (path.name(), absent())));
+        }
+    }
+    Ok(scores)
+}
+
+/// Fakes with uniform labels: where a folder is the reference, the run's data need not be there.
+fn draw_of(eval: &EvalConfig, count: usize) -> Draw<'static> {
+    let (batch, mode) = (eval.batch, eval.generator_mode.layers());
+    Draw { count, batch, mode, seed: eval.seed, rule: eval.uint8, labels: None }
 }
 
 /// Features of reals, read from the user's cache where they are there.

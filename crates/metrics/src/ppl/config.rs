@@ -1,4 +1,4 @@
-use crate::protocol::count;
+use crate::protocol::{count, parse_count};
 use crate::{Error, Result};
 
 /// Samples that the published numbers take.
@@ -76,11 +76,12 @@ impl Default for PplConfig {
 
 impl PplConfig {
     /// The published protocol of this name: `ppl2_wend`, or with the crop `ppl_zfull`, `ppl_wfull`, `ppl_zend`,
-    /// `ppl_wend`.
+    /// `ppl_wend`; behind it the number of paths, where it is another than 50,000.
     ///
     /// ```
     /// # use frugan_metrics::PplConfig;
     /// assert!(PplConfig::named("ppl_zend").unwrap().crop);
+    /// assert_eq!(PplConfig::named("ppl2_wend_2k").unwrap().num_samples, 2000);
     /// assert_eq!(PplConfig::named("ppl_xend"), None);
     /// ```
     pub fn named(name: &str) -> Option<Self> {
@@ -88,7 +89,11 @@ impl PplConfig {
         let samplings = [PathSampling::Full, PathSampling::End];
         let all = spaces.into_iter().flat_map(|space| samplings.map(|sampling| (space, sampling)));
         let legacy = all.map(|(space, sampling)| Self { space, sampling, crop: true, ..Self::default() });
-        legacy.chain([Self::default()]).find(|config| config.name() == name)
+        let mut published = legacy.chain([Self::default()]);
+        published.find_map(|path| match name.strip_prefix(&path.name())? {
+            "" => Some(path),
+            rest => Some(Self { num_samples: parse_count(rest.strip_prefix('_')?).filter(|n| *n > 0)?, ..path }),
+        })
     }
 
     /// Its name: the published one, with the number of samples where it is another.
