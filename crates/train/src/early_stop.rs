@@ -42,10 +42,11 @@ impl EarlyStopConfig {
         let is_measured = |wanted: &String| {
             self.metric.starts_with(wanted.as_str()) || (wanted == "prdc" && PRDC.contains(&self.family()))
         };
-        if !eval.metrics.iter().any(is_measured) {
-            let measured = eval.metrics.join(", ");
+        let is_also = |name: &String| self.is_of(name);
+        if !eval.metrics.iter().any(is_measured) && !eval.also.iter().any(is_also) {
+            let measured = eval.metrics.iter().chain(&eval.also).cloned().collect::<Vec<_>>().join(", ");
             return error(format!(
-                "train.early_stop.metric = \"{}\": eval.metrics measures {measured}; name one of these, or add it there",
+                "train.early_stop.metric = \"{}\": eval.metrics measures {measured}; name one of these, or add it to eval.metrics",
                 self.metric
             ));
         }
@@ -96,7 +97,9 @@ impl EarlyStop {
         let wanted = config.train.early_stop.as_ref()?;
         let mut best: Option<Self> = None;
         for record in evaluations {
-            let mut names = record.values.keys().filter(|name| wanted.is_of(name));
+            // A family is the run's own protocol's ahead of what `eval.also` names.
+            let names = || record.values.keys().filter(|name| wanted.is_of(name));
+            let mut names = names().filter(|name| config.eval.is_own(name)).chain(names());
             let value = names.find_map(|name| record.get(name).map(|value| (name, value)));
             let is_better = |than: &Self, value: f64| match wanted.higher_is_better() {
                 true => value > than.best,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use frugan_metrics::EvalConfig;
+
 use crate::error::Result;
 use crate::stats::{Record, read_records};
 
@@ -27,13 +29,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// From the metric files of a run directory; no records if there are none.
+    /// From the metric files of a run directory; no records if there are none. `eval` says by which metric the best one
+    /// is chosen ([`distance`]).
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub fn read(dir: &Path, status: Status) -> Result<Self> {
+    pub fn read(dir: &Path, status: Status, eval: &EvalConfig) -> Result<Self> {
         let all = evaluations(dir)?;
-        let best = all.iter().filter_map(|r| distance(r).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
+        let best = all.iter().filter_map(|r| distance(r, eval).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
         Ok(Self { status, best: best.map(|(_, record)| record.clone()), last: all.last().cloned() })
     }
 }
@@ -62,11 +65,9 @@ pub(crate) fn evaluations(dir: &Path) -> Result<Vec<Record>> {
     Ok(steps.into_values().collect())
 }
 
-/// The FID-like value of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does).
-pub fn distance(record: &Record) -> Option<f64> {
-    record
-        .values
-        .keys()
-        .filter(|name| name.starts_with("fid") || name.starts_with("frd"))
-        .find_map(|name| record.get(name))
+/// The Fréchet distance of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does): that of the
+/// run's own protocol, or the first of `eval.also` where `eval.metrics` has none.
+pub fn distance(record: &Record, eval: &EvalConfig) -> Option<f64> {
+    let distances = || record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd"));
+    distances().filter(|name| eval.is_own(name)).chain(distances()).find_map(|name| record.get(name))
 }

@@ -12,6 +12,7 @@ use crate::config::{Config, KeepSnapshots};
 use crate::early_stop::EarlyStop;
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
+use crate::floor;
 use crate::interrupt::Interrupt;
 use crate::library::Library;
 use crate::log::Log;
@@ -185,7 +186,7 @@ impl Running<'_> {
             if interrupt.is_requested() {
                 self.save()?;
                 self.note(&format!("stopped at step {} as asked; the same command goes on", self.trainer.itr))?;
-                return Outcome::read(self.run.path(), Status::Interrupted);
+                return Outcome::read(self.run.path(), Status::Interrupted, &self.plan.config.eval);
             }
             self.trainer.step().map_err(|error| self.explain(error))?;
             let step = self.trainer.itr;
@@ -209,7 +210,7 @@ impl Running<'_> {
                 self.save()?;
             }
         }
-        Outcome::read(self.run.path(), Status::Finished)
+        Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)
     }
 
     fn early_stop(&self) -> Result<Option<EarlyStop>> {
@@ -271,8 +272,10 @@ impl Running<'_> {
             let line = Record { values: BTreeMap::from([(name.clone(), *value)]), ..record.clone() };
             line.append_to(&self.run.metric(name))?;
         }
+        floor::write_once(self.run.path(), &self.plan.evaluation)?;
         snapshot::save(&self.run.snapshot(record.step), self.trainer.ema.as_ref(), &self.about())?;
-        self.progress.best_step = Outcome::read(self.run.path(), Status::Finished)?.best.map(|best| best.step);
+        let outcome = Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)?;
+        self.progress.best_step = outcome.best.map(|best| best.step);
         self.log.evaluation(&record)?;
         self.observer.evaluated(&record);
         // An evaluation is not training: the next tick's rate leaves it out.

@@ -18,7 +18,7 @@ use crate::objective::Objective;
 use crate::stats::Sums;
 use crate::transfer;
 
-pub(crate) use latents::latents;
+pub(crate) use latents::{labels_of_data, latents};
 
 /// Everything that a step changes.
 pub struct Trainer {
