@@ -97,7 +97,7 @@ fn rows_that_start_from_a_trained_model_wait_for_it_and_take_it_alone() {
     assert_eq!(waiting.code, Some(2));
     assert!(waiting.err.contains("FreezeD / Obama: needs transfer.from: give transfer.from=FILE"), "{}", waiting.err);
     let given = dry(&["--rows", "FreezeD", "transfer.from=state-9.safetensors"]).succeeded().out;
-    assert!(given.contains("freeze_d = 4") && given.contains("from = \"state-9.safetensors\""), "{given}");
+    assert!(given.contains("freeze_d = 2") && given.contains("from = \"state-9.safetensors\""), "{given}");
     let scratch = dry(&["--rows", "StyleGAN2", "transfer.from=state-9.safetensors"]).succeeded().out;
     assert!(!scratch.contains("transfer"), "a row from scratch stays one: {scratch}");
     let both = dry(&["transfer.from=state-9.safetensors"]).succeeded().out;
