@@ -68,7 +68,11 @@ fn overrides() -> Vec<Case> {
             &["`model.d_labels", "did you mean `projection`?"],
         ),
         case("transfer from nowhere", train(&["transfer.freeze_d=2"]), &["transfer without transfer.from"]),
-        case("transfer from no file", train(&["--transfer", "no.safetensors"]), &["no.safetensors"]),
+        case(
+            "transfer from no file",
+            train(&["--transfer", "no.safetensors"]),
+            &["transfer.from = no.safetensors", "no such file"],
+        ),
         prepared(
             "transfer from other weights",
             other_weights,

@@ -79,6 +79,12 @@ struct Source {
 /// A sentence for each tensor that does not fit; nothing has changed then.
 pub(crate) fn apply(config: &TransferConfig, trainer: &Trainer) -> Result<Vec<String>> {
     let path = config.from.as_path();
+    if !path.is_file() {
+        let name = path.display();
+        return Err(Error::Config(format!(
+            "transfer.from = {name}: there is no such file; give a state or snapshot of a run"
+        )));
+    }
     let (tensors, source): (TensorMap, Source) = tensor_file::read(path, "snapshot or state")?;
     same_model(path, &source, &trainer.config)?;
     let mut groups = grouped(tensors);
