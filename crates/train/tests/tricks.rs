@@ -134,13 +134,15 @@ fn apa_shows_d_fakes_as_reals_once_it_is_sure_and_goes_on_from_its_state() {
     config.loss.apa = Some(ApaConfig { target: -0.999, kimg: 0.04, interval_steps: 1 });
     let plain = after(&base(), 1);
     let mut trainer = after(&config, 1);
-    assert_eq!(weights(&plain, false), weights(&trainer, false), "p is 0 in the first step");
+    assert!(weights(&plain, false) == weights(&trainer, false), "p is 0 in the first step");
     let p = |trainer: &Trainer| trainer.objective().apa.as_ref().unwrap().p();
     let first = p(&trainer);
     trainer.step().unwrap();
     let second = p(&trainer);
     assert!(first == 0.2 && second > first, "{first} {second}");
-    assert_ne!(weights(&after(&base(), 2), false), weights(&trainer, false), "D was shown fakes as reals");
+    // At p = 0.2 and 0.4 some of 8 images give way within two more steps.
+    trainer.step().unwrap();
+    assert!(weights(&after(&base(), 3), false) != weights(&trainer, false), "D was shown fakes as reals");
 }
 
 #[test]
