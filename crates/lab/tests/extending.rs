@@ -79,7 +79,7 @@ fn one_line_registers_each() {
     let grayscale = lines_with(&["grayscale", "Grayscale"], "crates/augment/src/extras/grayscale.rs");
     assert_eq!(grayscale, ["augment/src/extras/mod.rs:     grayscale::Grayscale,"]);
     let mlp = lines_with(&["mlp", "Mlp"], "crates/models/src/mlp.rs");
-    assert_eq!(mlp, ["models/src/lib.rs:     mod mlp::MlpConfig as Mlp,"]);
+    assert_eq!(mlp, ["models/src/lib.rs:     Mlp: mod mlp::MlpConfig,"]);
 }
 
 #[test]

@@ -34,12 +34,12 @@ pub trait Family {
     ) -> Result<Box<dyn Discriminator>, ModelError>;
 }
 
-/// [`ModelConfig`](crate::ModelConfig), from a line a family: `mod` for a file of its own, `use` for a module that is there
-/// already, its settings, and the variant, which is the module's name but for upper case.
+/// [`ModelConfig`](crate::ModelConfig), from a line a family: the variant, which is the module's name but for upper case; `mod`
+/// for a file of its own or `use` for a module that is there already; its settings.
 macro_rules! families {
     (@declare mod $module:ident) => { mod $module; };
     (@declare use $module:ident) => {};
-    ($($(#[$doc:meta])* $how:tt $module:ident :: $config:ident as $variant:ident,)*) => {
+    ($($(#[$doc:meta])* $variant:ident: $how:tt $module:ident :: $config:ident,)*) => {
         $($crate::family::families!(@declare $how $module);)*
         $(pub use $module::$config;)*
 

@@ -13,13 +13,13 @@ mod traits;
 // A line a family. `mod` for one whose file stands nowhere else: docs/extending.md walks through one.
 family::families! {
     /// Small convolutional networks that train on a CPU in minutes.
-    use dcgan::DcganConfig as Dcgan,
+    Dcgan: use dcgan::DcganConfig,
     /// The residual networks of the CIFAR experiments of DiffAugment.
-    use biggan::BigganConfig as Biggan,
+    Biggan: use biggan::BigganConfig,
     /// The style-based networks of ADA, and of DiffAugment's experiments beyond BigGAN.
-    use stylegan2::StyleGan2Config as StyleGan2,
+    StyleGan2: use stylegan2::StyleGan2Config,
     /// The fully connected networks of the first paper.
-    mod mlp::MlpConfig as Mlp,
+    Mlp: mod mlp::MlpConfig,
 }
 
 pub use biggan::{BigganDiscriminator, BigganGenerator, GeneratorNorm, WeightInit};

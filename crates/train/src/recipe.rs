@@ -187,9 +187,12 @@ mod tests {
         );
     }
 
+    /// A change of the defaults, and a part of what is said of it.
+    type Case<'a> = (&'a dyn Fn(&mut Config), &'a str);
+
     #[test]
     fn each_departure_is_told_with_its_value_and_the_recipe() {
-        let cases: [(&dyn Fn(&mut Config), &str); 14] = [
+        let cases: [Case<'_>; 14] = [
             (&|c| c.loss.gradient_penalty = penalty(GradientPenaltyKind::WganGp), "try loss.name=wasserstein"),
             (&|c| c.loss.gradient_penalty = penalty(GradientPenaltyKind::Dragan), "try loss.name=non_saturating"),
             (
