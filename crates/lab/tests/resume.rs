@@ -26,14 +26,16 @@ fn differences(scratch: &Scratch, a: &str, b: &str) -> Vec<String> {
 fn ends_like_an_unbroken_one_under_kills(overrides: &[&str]) -> Scratch {
     let scratch = Scratch::new();
     let args = |out| [&["train", "--out", out], overrides].concat();
+    let started = Instant::now();
     scratch.run(&args("whole")).succeeded();
-    // Moments that spread over a run's length and are not the same from one CI run to the next.
+    let length = started.elapsed();
+    // Moments that spread over half a run's length and are not the same from one CI run to the next.
     let mut word = std::process::id().wrapping_mul(2_654_435_769);
     let mut kills = 0;
-    for attempt in 0u64.. {
+    for attempt in 0.. {
         let mut child = spawn(&scratch, &args("broken"));
         word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let wait = Duration::from_millis(60 + u64::from(word >> 16) % 500 + 40 * attempt);
+        let wait = length.mul_f64(0.05 + 0.5 * f64::from(word >> 16) / 65536.0);
         let started = Instant::now();
         let mut done = None;
         while done.is_none() && (started.elapsed() < wait || kills >= 8) {
