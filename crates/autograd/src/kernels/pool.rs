@@ -3,8 +3,9 @@
 use candle_core::Result;
 
 use super::cpu::pool as cpu;
-pub(crate) use super::cpu::pool::Window;
 use super::cpu::storage::{Element, tensor, view};
+use super::cpu::window;
+pub(crate) use super::cpu::window::Window;
 use super::dispatch;
 use crate::ints::Ints;
 use crate::value::Value;
@@ -25,16 +26,24 @@ pub(crate) fn double(x: &Value, factor: f64) -> Result<Value> {
     })
 }
 
+/// The largest value of each window: `[.., height, width]` to `[.., out_height, out_width]`.
+pub(crate) fn largest(window: &Window, x: &Value) -> Result<Value> {
+    dispatch!("max_pool2d", [x], T => {
+        let (n, c, ..) = x.dims4()?;
+        tensor(window::largest(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
+    })
+}
+
 /// For each output pixel the place in its input plane of the window's largest value.
-pub(crate) fn largest(window: &Window, x: &Value) -> Result<Ints> {
-    dispatch!("max_pool2d", [x], T => Ok(cpu::largest(window, &view::<T>(x)?[..]).into()))
+pub(crate) fn places(window: &Window, x: &Value) -> Result<Ints> {
+    dispatch!("max_pool2d_grad", [x], T => Ok(window::places(window, &view::<T>(x)?[..]).into()))
 }
 
 /// Picks `places` of each plane: `[.., height, width]` to `[.., out_height, out_width]`.
 pub(crate) fn pick(window: &Window, places: &Ints, x: &Value) -> Result<Value> {
     dispatch!("max_pool2d", [x], T => {
         let (n, c, ..) = x.dims4()?;
-        let y = cpu::pick(window, places.host(), &view::<T>(x)?[..]);
+        let y = window::pick(window, places.host(), &view::<T>(x)?[..]);
         tensor(y, (n, c, window.out_height(), window.out_width()))
     })
 }
@@ -43,7 +52,7 @@ pub(crate) fn pick(window: &Window, places: &Ints, x: &Value) -> Result<Value> {
 pub(crate) fn place(window: &Window, places: &Ints, g: &Value) -> Result<Value> {
     dispatch!("max_pool2d", [g], T => {
         let (n, c, ..) = g.dims4()?;
-        tensor(cpu::place(window, places.host(), &view::<T>(g)?[..]), (n, c, window.height, window.width))
+        tensor(window::place(window, places.host(), &view::<T>(g)?[..]), (n, c, window.height, window.width))
     })
 }
 
@@ -51,7 +60,7 @@ pub(crate) fn place(window: &Window, places: &Ints, g: &Value) -> Result<Value> 
 pub(crate) fn average(window: &Window, x: &Value) -> Result<Value> {
     dispatch!("avg_pool2d", [x], T => {
         let (n, c, ..) = x.dims4()?;
-        tensor(cpu::average(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
+        tensor(window::average(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
     })
 }
 
@@ -59,6 +68,6 @@ pub(crate) fn average(window: &Window, x: &Value) -> Result<Value> {
 pub(crate) fn spread(window: &Window, g: &Value) -> Result<Value> {
     dispatch!("avg_pool2d", [g], T => {
         let (n, c, ..) = g.dims4()?;
-        tensor(cpu::spread(window, &view::<T>(g)?[..]), (n, c, window.height, window.width))
+        tensor(window::spread(window, &view::<T>(g)?[..]), (n, c, window.height, window.width))
     })
 }
