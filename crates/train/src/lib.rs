@@ -21,6 +21,7 @@ mod objective;
 mod observer;
 mod outcome;
 mod path_length;
+mod projection;
 mod recipe;
 mod run;
 mod run_dir;
@@ -52,6 +53,7 @@ pub use objective::{DBatch, DDraws, DLosses, GBatch, GDraws, GLosses, NoiseDraws
 pub use observer::{Observer, Silent, Speed};
 pub use outcome::{Outcome, Status, distance};
 pub use path_length::path_lengths;
+pub use projection::{Projection, ProjectionConfig, project};
 pub use recipe::departures;
 pub use run::Plan;
 pub use run_dir::{RunDir, newest_state};
