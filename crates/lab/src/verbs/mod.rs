@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
+mod keep;
 pub(crate) mod project;
 pub(crate) mod reproduce;
 pub(crate) mod train;
