@@ -21,7 +21,7 @@ fn resolved(args: &[&str]) -> String {
 }
 
 #[track_caller]
-fn check(name: &str, args: &[&str]) {
+fn check(name: &str, args: &[&str]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/published").join(name);
     let got = resolved(args);
     if std::env::var_os("FRUGAN_ACCEPT").is_some() {
@@ -29,6 +29,7 @@ fn check(name: &str, args: &[&str]) {
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
     assert!(got == kept, "{} differs; after a wanted change run the test with FRUGAN_ACCEPT=1\n{got}", path.display());
+    got
 }
 
 #[test]
@@ -50,7 +51,14 @@ fn the_cifar_tables_as_published() {
 
 #[test]
 fn the_low_shot_table_as_published() {
-    check("low-shot-paper.txt", &["reproduce", "low-shot", "--scale", "paper", "--dry-run"]);
+    let text = check("low-shot-paper.txt", &["reproduce", "low-shot", "--scale", "paper", "--dry-run"]);
+    assert!(text.starts_with("# low-shot: 10 runs fill 20 cells\n"), "each folder is a data set of its own");
+}
+
+#[test]
+fn the_ffhq_table_as_published() {
+    let text = check("ffhq-paper.txt", &["reproduce", "ffhq", "--scale", "paper", "--dry-run"]);
+    assert!(text.starts_with("# ffhq: 18 runs fill 18 cells\n"), "each folder is a data set of its own");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn draw_paper(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> 
     let spec = report.selecting();
     let all: Vec<f64> = report.cells.iter().filter_map(|c| c.paper.get(&spec.name).copied()).collect();
     let range = log_range(&all);
-    let caption = format!("paper's {}, T = {column}", spec.label);
+    let caption = format!("paper's {}, {}: {column}", spec.label, report.columns_are);
     let mut chart = ChartBuilder::on(area)
         .caption(caption, (FONT, 15))
         .margin(10)
@@ -106,7 +106,7 @@ fn draw_ours(area: &Area<'_>, report: &Report, column: &str, rows: &[&str], metr
     let last = report.curves.iter().flat_map(|c| c.points.iter().map(|(step, _)| *step)).max().unwrap_or(1);
     let range = log_range(&all);
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("ours: {metric}, T = {column}"), (FONT, 15))
+        .caption(format!("ours: {metric}, {}: {column}", report.columns_are), (FONT, 15))
         .margin(10)
         .x_label_area_size(34)
         .y_label_area_size(48)
@@ -141,7 +141,7 @@ fn draw_gaps(area: &Area<'_>, report: &Report, column: &str, rows: &[&str]) -> R
     let last = report.curves.iter().flat_map(|c| c.gaps.iter().map(|(step, _)| *step)).max().unwrap_or(1);
     let lowest = report.curves.iter().flat_map(|c| c.gaps.iter().map(|(_, gap)| *gap)).fold(0.0, f64::min);
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("D's accuracy, training - held-out, T = {column}"), (FONT, 15))
+        .caption(format!("D's accuracy, training - held-out, {}: {column}", report.columns_are), (FONT, 15))
         .margin(10)
         .x_label_area_size(34)
         .y_label_area_size(48)

@@ -134,7 +134,7 @@ fn reading(report: &Report) -> String {
 pub(crate) fn results_grid(report: &Report) -> Grid {
     let names = shown_metrics(report);
     let selecting = report.ours_for(report.selecting()).map(str::to_string);
-    let mut head = vec!["T".to_string(), "where T acts".to_string()];
+    let mut head = vec![report.columns_are.clone(), report.rows_are.clone()];
     head.extend(report.metrics.iter().map(|m| format!("paper {}", m.label)));
     head.extend(names.iter().map(|name| format!("ours {name}")));
     head.push("at step".into());

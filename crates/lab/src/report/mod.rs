@@ -38,6 +38,11 @@ pub(crate) struct Report {
     /// The command that made it.
     pub(crate) command: String,
     pub(crate) cells: Vec<Cell>,
+    /// What rows and columns are.
+    #[serde(skip)]
+    pub(crate) rows_are: String,
+    #[serde(skip)]
+    pub(crate) columns_are: String,
     #[serde(skip)]
     pub(crate) metrics: Vec<MetricSpec>,
     #[serde(skip)]
@@ -191,6 +196,8 @@ mod tests {
             version: "0.1.0".into(),
             commit: "0123".into(),
             command: "frugan reproduce table1".into(),
+            rows_are: "where T acts".into(),
+            columns_are: "T".into(),
             metrics: vec![spec("is", "IS", false), spec("fid", "FID", true)],
             cells,
             curves,

@@ -16,6 +16,11 @@ pub(crate) struct Manifest {
     pub(crate) title: String,
     /// The paper, in words that find it.
     pub(crate) source: String,
+    /// What rows and columns are, as the report heads them.
+    #[serde(default = "model")]
+    pub(crate) rows_are: String,
+    #[serde(default = "data")]
+    pub(crate) columns_are: String,
     pub(crate) metrics: Vec<MetricSpec>,
     pub(crate) base: Change,
     pub(crate) rows: Vec<Row>,
@@ -25,6 +30,14 @@ pub(crate) struct Manifest {
     pub(crate) path: String,
     #[serde(skip)]
     text: String,
+}
+
+fn model() -> String {
+    "model".into()
+}
+
+fn data() -> String {
+    "data".into()
 }
 
 /// A metric of the paper's numbers.

@@ -90,11 +90,17 @@ pub(crate) fn plan(manifest: &Manifest, library: &Library, choice: &Choice<'_>) 
         }
     }
     if plan.runs.is_empty() {
-        let reason = |cell: &PlannedCell| match &cell.work {
-            Work::Skipped(why) => format!("{} / {}: {why}", cell.row, cell.column),
-            Work::Run(_) => String::new(),
-        };
-        let reasons: Vec<String> = plan.cells.iter().map(reason).collect();
+        let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+        for cell in &plan.cells {
+            let Work::Skipped(why) = &cell.work else { continue };
+            let place = format!("{} / {}", cell.row, cell.column);
+            match reasons.iter_mut().find(|(known, _)| known == why) {
+                Some((_, places)) => places.push(place),
+                None => reasons.push((why.clone(), vec![place])),
+            }
+        }
+        let reasons: Vec<String> =
+            reasons.into_iter().map(|(why, places)| format!("{}: {why}", places.join(", "))).collect();
         return Err(input(format!("no cell can be run here. {}", reasons.join("; "))));
     }
     name_shared_runs(&mut plan);
@@ -144,7 +150,10 @@ fn cell(
         plan.differences = differences(&resolved.config, &published.resolve::<Config>()?.config)?;
     }
     let hash = resolved.config.hash();
-    let known = plan.runs.iter().position(|r| r.resolved.config.hash() == hash);
+    // The hash leaves out where files lie; but two folders are two data sets.
+    let root = |config: &Config| config.data.root.clone();
+    let is_same = |other: &Config| other.hash() == hash && root(other) == root(&resolved.config);
+    let known = plan.runs.iter().position(|r| is_same(&r.resolved.config));
     Ok(Work::Run(known.unwrap_or_else(|| {
         let name = format!("{}-{}-s{seed}-{hash}", slug(&row.name), slug(&column.name));
         plan.runs.push(PlannedRun { name, seed, resolved });
@@ -152,12 +161,14 @@ fn cell(
     })))
 }
 
-/// A run that serves several columns is named by its row alone.
+/// A run that serves several columns is named by its row alone, where no run on another data set would get that name too.
 fn name_shared_runs(plan: &mut TablePlan) {
+    let hashes: Vec<String> = plan.runs.iter().map(|run| run.resolved.config.hash()).collect();
     for (index, run) in plan.runs.iter_mut().enumerate() {
         let mut cells = plan.cells.iter().filter(|c| c.is_of(index));
-        if let (Some(first), Some(_)) = (cells.next(), cells.next()) {
-            run.name = format!("{}-s{}-{}", slug(&first.row), run.seed, run.resolved.config.hash());
+        let alone = hashes.iter().filter(|hash| **hash == hashes[index]).count() == 1;
+        if let (Some(first), Some(_), true) = (cells.next(), cells.next(), alone) {
+            run.name = format!("{}-s{}-{}", slug(&first.row), run.seed, hashes[index]);
         }
     }
 }

@@ -311,6 +311,8 @@ fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &Tab
         commit: env!("FRUGAN_COMMIT").into(),
         command: command(),
         cells: cells.collect(),
+        rows_are: manifest.rows_are.clone(),
+        columns_are: manifest.columns_are.clone(),
         metrics: manifest.metrics.clone(),
         curves: Vec::new(),
     }
