@@ -1,0 +1,79 @@
+// Optimisers and moving averages over many arrays in one launch. A table has a row an array; a block takes one chunk of one
+// array, found by bisection in the row of first chunks.
+
+#define CHUNK 4096
+
+struct AdamRow {
+    T *p, *m, *v;
+    const T* g;
+    i64 len, first_chunk;
+};
+
+struct AdamArgs {
+    i64 n;
+    const AdamRow* rows;
+    i64 count;
+    double beta1, beta2, rest1, rest2, rate, correction, epsilon;
+};
+
+// The last row whose first chunk is at most `chunk`.
+template <class R> DEVICE const R& row_of(const R* rows, i64 count, i64 chunk) {
+    i64 low = 0, high = count;
+    while (high - low > 1) {
+        const i64 middle = (low + high) / 2;
+        if (rows[middle].first_chunk <= chunk) low = middle;
+        else high = middle;
+    }
+    return rows[low];
+}
+
+struct Adam {
+    typedef AdamArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const AdamRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A g = load(row.g[i]);
+            const A m = (A)args.beta1 * load(row.m[i]) + (A)args.rest1 * g;
+            const A v = (A)args.beta2 * load(row.v[i]) + (A)args.rest2 * g * g;
+            store(&row.m[i], m);
+            store(&row.v[i], v);
+            const A step = (A)args.rate * m / (sqrt_(v) * (A)args.correction + (A)args.epsilon);
+            store(&row.p[i], load(row.p[i]) - step);
+        }
+    }
+};
+BLOCKS(adam, Adam)
+
+struct LerpRow {
+    T* target;
+    const T* source;
+    i64 len, first_chunk;
+};
+
+struct LerpArgs {
+    i64 n;
+    const LerpRow* rows;
+    i64 count;
+    double weight;
+};
+
+// target += weight (source - target)
+struct Lerp {
+    typedef LerpArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const LerpRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A v = load(row.target[i]);
+            store(&row.target[i], v + (A)args.weight * (load(row.source[i]) - v));
+        }
+    }
+};
+BLOCKS(lerp, Lerp)
