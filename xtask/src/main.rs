@@ -4,6 +4,8 @@
 mod assets;
 mod binary;
 mod bounds;
+mod dist;
+mod glibc;
 mod golden;
 mod python;
 mod ratio;
@@ -33,6 +35,8 @@ enum Task {
     Assets(assets::Args),
     /// Compare a table that `reproduce` wrote with committed bounds
     Bounds(bounds::Args),
+    /// Pack the program into one archive that runs on a bare Linux machine
+    Dist(dist::Args),
 }
 
 /// What went wrong is the user's to mend: exit code 2 instead of 1.
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Task::Ratio(args) => ratio::run(&args),
         Task::Assets(args) => assets::run(&args),
         Task::Bounds(args) => bounds::run(&args),
+        Task::Dist(args) => dist::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

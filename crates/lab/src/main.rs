@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let result = match cli.verb {
+    let result = signals::end_with_the_reader().and_then(|()| match cli.verb {
         Verb::Train(args) => verbs::train::run(&args),
         Verb::Reproduce(args) => verbs::reproduce::run(&args),
         Verb::Eval(args) => verbs::eval::run(&args),
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Verb::Config(args) => verbs::config::run(&args),
         Verb::Golden(args) => golden::run(&args),
         Verb::Bench(args) => bench::run(&args),
-    };
+    });
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", failure::sentence(&error));
         ExitCode::from(if failure::is_input(&error) { 2 } else { 1 })

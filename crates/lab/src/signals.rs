@@ -5,8 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Result;
 use frugan_train::Interrupt;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::flag;
+
+/// Lets a reader that closes our output, such as `head`, end this process quietly instead of by a panic.
+pub(crate) fn end_with_the_reader() -> Result<()> {
+    flag::register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true)))?;
+    Ok(())
+}
 
 /// The signals of this process.
 #[derive(Clone, Debug)]

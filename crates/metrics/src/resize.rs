@@ -84,7 +84,8 @@ fn resize(planes: &[f32], (height, width): (usize, usize), ys: &Taps, xs: &Taps)
     let (out_height, out_width) = (ys.low.len(), xs.low.len());
     let mut out = vec![0.0; planes.len() / (height * width) * out_height * out_width];
     out.par_chunks_mut(out_height * out_width).zip(planes.par_chunks(height * width)).for_each(|(out, plane)| {
-        let across: Vec<f32> = plane.chunks(width).flat_map(|row| stretch(row, xs)).collect();
+        let mut across = Vec::with_capacity(height * out_width);
+        plane.chunks(width).for_each(|row| across.extend(stretch(row, xs)));
         for (y, row) in out.chunks_mut(out_width).enumerate() {
             let top = &across[ys.low[y] * out_width..][..out_width];
             let bottom = &across[ys.high[y] * out_width..][..out_width];

@@ -22,11 +22,20 @@ impl fmt::Debug for Library {
 impl Library {
     /// Opens a file, or what the loader finds by a bare name, for everyone: later opens of its name find it.
     pub(crate) fn open(name: &Path) -> Result<Self, String> {
+        Self::open_with(name, libc::RTLD_GLOBAL)
+    }
+
+    /// Opens a file whose functions nobody else sees: many files may have the same ones.
+    pub(crate) fn open_private(name: &Path) -> Result<Self, String> {
+        Self::open_with(name, libc::RTLD_LOCAL)
+    }
+
+    fn open_with(name: &Path, visibility: i32) -> Result<Self, String> {
         let Ok(name) = CString::new(name.as_os_str().as_encoded_bytes()) else {
             return Err(format!("{} has a zero byte in its name", name.display()));
         };
         // SAFETY: a valid string; the libraries' initialisers are NVIDIA's or compiled from our texts.
-        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | visibility) };
         if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
     }
 

@@ -16,8 +16,9 @@ use super::driver::{Driver, Kernel};
 use super::dynamic::Library;
 use super::texts::{Element, Text};
 
-/// No contraction to fused multiply-adds: the host's and the CPU kernels' rounding are to be comparable.
-const OPTIONS: &[&str] = &["-x", "c++", "-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC"];
+/// No contraction to fused multiply-adds, for the rounding is to be comparable with the CPU kernels'; each library calls
+/// its own functions, for those of another element type have the same names.
+const OPTIONS: &[&str] = &["-x", "c++", "-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-Wl,-Bsymbolic"];
 
 type Function = unsafe extern "C" fn(*const u64);
 
@@ -76,7 +77,7 @@ impl Emulator {
         let source = text.source(element);
         let name = cache::name(&[&source, &OPTIONS.join(" "), &self.version], "so");
         let file = cache::file(&name, |partial| self.run_compiler(text, &source, partial))?;
-        Library::open(&file).map_err(candle_core::Error::Msg)
+        Library::open_private(&file).map_err(candle_core::Error::Msg)
     }
 
     fn run_compiler(&self, text: &Text, source: &str, out: &Path) -> Result<()> {

@@ -28,6 +28,7 @@ pub(crate) mod launch;
 mod libraries;
 #[cfg(feature = "cuda")]
 mod nvidia;
+mod parity;
 pub(crate) mod tensor;
 pub(crate) mod texts;
 pub(crate) mod words;
@@ -35,6 +36,7 @@ pub(crate) mod words;
 pub use arena::Usage;
 pub use gpu::Counters;
 pub use libraries::{Found, Missing, Part, find};
+pub use parity::{Parity, compare};
 
 use driver::Driver;
 use gpu::Gpu;

@@ -3,8 +3,9 @@
 use candle_core::Result;
 
 use super::cpu::pool as cpu;
-pub(crate) use super::cpu::pool::Window;
 use super::cpu::storage::{Element, tensor, view};
+use super::cpu::window;
+pub(crate) use super::cpu::window::Window;
 use super::dispatch;
 use crate::cuda::launch::pool as cuda;
 use crate::ints::Ints;
@@ -26,17 +27,25 @@ pub(crate) fn double(x: &Value, factor: f64) -> Result<Value> {
     }, cuda => cuda::double(x, factor).map(Value::Cuda))
 }
 
+/// The largest value of each window: `[.., height, width]` to `[.., out_height, out_width]`.
+pub(crate) fn largest(window: &Window, x: &Value) -> Result<Value> {
+    dispatch!("max_pool2d", [x], T => {
+        let (n, c, ..) = x.dims4()?;
+        tensor(window::largest(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
+    }, cuda => cuda::largest(window, x).map(Value::Cuda))
+}
+
 /// For each output pixel the place in its input plane of the window's largest value.
-pub(crate) fn largest(window: &Window, x: &Value) -> Result<Ints> {
-    dispatch!("max_pool2d", [x], T => Ok(cpu::largest(window, &view::<T>(x)?[..]).into()),
-        cuda => cuda::largest(window, x))
+pub(crate) fn places(window: &Window, x: &Value) -> Result<Ints> {
+    dispatch!("max_pool2d_grad", [x], T => Ok(window::places(window, &view::<T>(x)?[..]).into()),
+        cuda => cuda::places(window, x))
 }
 
 /// Picks `places` of each plane: `[.., height, width]` to `[.., out_height, out_width]`.
 pub(crate) fn pick(window: &Window, places: &Ints, x: &Value) -> Result<Value> {
     dispatch!("max_pool2d", [x], T => {
         let (n, c, ..) = x.dims4()?;
-        let y = cpu::pick(window, places.host(), &view::<T>(x)?[..]);
+        let y = window::pick(window, places.host(), &view::<T>(x)?[..]);
         tensor(y, (n, c, window.out_height(), window.out_width()))
     }, cuda => cuda::pick(window, places, x).map(Value::Cuda))
 }
@@ -45,7 +54,7 @@ pub(crate) fn pick(window: &Window, places: &Ints, x: &Value) -> Result<Value> {
 pub(crate) fn place(window: &Window, places: &Ints, g: &Value) -> Result<Value> {
     dispatch!("max_pool2d", [g], T => {
         let (n, c, ..) = g.dims4()?;
-        tensor(cpu::place(window, places.host(), &view::<T>(g)?[..]), (n, c, window.height, window.width))
+        tensor(window::place(window, places.host(), &view::<T>(g)?[..]), (n, c, window.height, window.width))
     }, cuda => cuda::place(window, places, g).map(Value::Cuda))
 }
 
@@ -53,7 +62,7 @@ pub(crate) fn place(window: &Window, places: &Ints, g: &Value) -> Result<Value> 
 pub(crate) fn average(window: &Window, x: &Value) -> Result<Value> {
     dispatch!("avg_pool2d", [x], T => {
         let (n, c, ..) = x.dims4()?;
-        tensor(cpu::average(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
+        tensor(window::average(window, &view::<T>(x)?[..]), (n, c, window.out_height(), window.out_width()))
     }, cuda => cuda::average(window, x).map(Value::Cuda))
 }
 
@@ -61,6 +70,6 @@ pub(crate) fn average(window: &Window, x: &Value) -> Result<Value> {
 pub(crate) fn spread(window: &Window, g: &Value) -> Result<Value> {
     dispatch!("avg_pool2d", [g], T => {
         let (n, c, ..) = g.dims4()?;
-        tensor(cpu::spread(window, &view::<T>(g)?[..]), (n, c, window.height, window.width))
+        tensor(window::spread(window, &view::<T>(g)?[..]), (n, c, window.height, window.width))
     }, cuda => cuda::spread(window, g).map(Value::Cuda))
 }

@@ -4,6 +4,18 @@ use std::sync::Arc;
 ///
 /// Host constants in f64, cheap to clone. `taps[0]` meets the first pixel under a correlation (`flip` on) and the last
 /// under a true convolution.
+///
+/// ```
+/// use frugan_autograd::{DType, Device, Fir, Var};
+/// # fn main() -> frugan_autograd::Result<()> {
+/// let low_pass = Fir::outer(&[1.0, 3.0, 3.0, 1.0]).normalised();
+/// let x = Var::full(0.5, &[1, 3, 8, 8], DType::F32, &Device::Cpu)?;
+/// let y = x.upsample2d(&low_pass, 2, false, 1.0)?;
+/// assert_eq!(y.dims(), [1, 3, 16, 16]);
+/// assert_eq!(y.to_vec::<f32>()?[5 * 16 + 5], 0.5); // the filter keeps the mean, away from the border
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fir(Taps);
 

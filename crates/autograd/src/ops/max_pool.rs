@@ -1,21 +1,44 @@
-//! Max pooling: the places of the largest values are found first, then picking them is linear.
+//! Max pooling. The places of the largest values are found only where a gradient asks for them; then the gradient is
+//! linear.
 
 use candle_core::Result;
 
 use super::pool::window;
 use crate::ints::Ints;
 use crate::kernels::pool::{self, Window};
-use crate::op::{Context, Op, apply};
+use crate::op::{Context, Keep, Op, apply};
 use crate::value::Value;
 use crate::var::Var;
 
-#[derive(Clone)]
+/// The largest value of each window.
+struct Largest(Window);
+/// The value at each window's place.
 struct Pick(Window, Ints);
+/// The adjoint of [`Pick`].
 struct Place(Window, Ints);
+
+impl Op for Largest {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::inputs(&[0])
+    }
+
+    fn forward(&self, inputs: &[&Value]) -> Result<Value> {
+        pool::largest(&self.0, inputs[0])
+    }
+
+    fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
+        let places = pool::places(&self.0, cx.input(0).value())?;
+        Ok(vec![Some(apply(Place(self.0, places), &[&g])?)])
+    }
+}
 
 impl Op for Pick {
     fn name(&self) -> &'static str {
-        "max_pool2d"
+        "max_pool2d_grad_grad"
     }
 
     fn forward(&self, inputs: &[&Value]) -> Result<Value> {
@@ -48,8 +71,6 @@ impl Var {
     /// # Errors
     /// If the window is larger than the padded image, the stride is 0, or `padding > kernel / 2`.
     pub fn max_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Var> {
-        let window = window("max_pool2d", self, kernel, stride, padding)?;
-        let places = pool::largest(&window, self.value())?;
-        apply(Pick(window, places), &[self])
+        apply(Largest(window("max_pool2d", self, kernel, stride, padding)?), &[self])
     }
 }

@@ -115,6 +115,9 @@ pub(crate) struct Scale {
     /// Changes in one column.
     #[serde(default)]
     columns: BTreeMap<String, Change>,
+    /// Changes in one row, such as how fast its controller is to react in a short run.
+    #[serde(default)]
+    rows: BTreeMap<String, Change>,
 }
 
 impl Manifest {
@@ -158,6 +161,7 @@ impl Manifest {
     /// Changes for a part of the table name a part that is there.
     fn check_parts(&self) -> Result<()> {
         let columns: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        let rows: Vec<&str> = self.rows.iter().map(|r| r.name.as_str()).collect();
         let families: Vec<&str> = self.rows.iter().filter_map(|r| r.family.as_deref()).collect();
         let known = |place: String, name: &str, all: &[&str]| match all.contains(&name) {
             true => Ok(()),
@@ -171,6 +175,7 @@ impl Manifest {
         for (scale, at) in &self.scales {
             at.columns.keys().try_for_each(|name| known(format!("scales.{scale}.columns"), name, &columns))?;
             at.families.keys().try_for_each(|name| known(format!("scales.{scale}.families"), name, &families))?;
+            at.rows.keys().try_for_each(|name| known(format!("scales.{scale}.rows"), name, &rows))?;
         }
         Ok(())
     }
@@ -200,6 +205,8 @@ impl Manifest {
         parts.extend(family.map(|(name, change)| part(format!("scales.{scale}.families.{name}"), change)));
         let narrow = at.columns.get_key_value(&column.name);
         parts.extend(narrow.map(|(name, change)| part(format!("scales.{scale}.columns.{name}"), change)));
+        let single = at.rows.get_key_value(&row.name);
+        parts.extend(single.map(|(name, change)| part(format!("scales.{scale}.rows.{name}"), change)));
         for (prefix, groups, config) in parts {
             for (group, choice) in &groups {
                 composer.pick(group, choice, &self.path)?;

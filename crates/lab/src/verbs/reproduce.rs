@@ -184,13 +184,13 @@ impl Estimates {
         let steps = config.train.steps as f64;
         let flops = e.flops_per_step * steps;
         Ok(format!(
-            "G {} and D {} parameters, {:.0} kimg, {:.3} EFLOP of products: {:.1} hours of a GPU that sustains {:.0} TFLOP/s \
+            "G {} and D {} parameters, {:.0} kimg, {} of products: {} of a GPU that sustains {:.0} TFLOP/s \
              (an assumption), {:.0} MiB of disk",
             grouped(e.g_weights),
             grouped(e.d_weights),
             steps * (config.optim.batch * config.optim.num_d_steps) as f64 / 1000.0,
-            flops / 1e18,
-            flops / ASSUMED_RATE / 3600.0,
+            arithmetic(flops),
+            duration(flops / ASSUMED_RATE),
             ASSUMED_RATE / 1e12,
             e.disk_bytes as f64 / 1024.0 / 1024.0
         ))
@@ -223,6 +223,25 @@ fn grouped(number: usize) -> String {
         _ => digit.to_string(),
     };
     digits.chars().enumerate().map(commas).collect()
+}
+
+/// Floating point operations in the unit that keeps the number readable.
+fn arithmetic(flops: f64) -> String {
+    let (scale, unit) = match flops {
+        f if f >= 1e17 => (1e18, "EFLOP"),
+        f if f >= 1e14 => (1e15, "PFLOP"),
+        _ => (1e12, "TFLOP"),
+    };
+    format!("{:.1} {unit}", flops / scale)
+}
+
+/// A time in the unit that keeps the number readable.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 3600.0 => format!("{:.1} hours", s / 3600.0),
+        s if s >= 60.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{s:.1} seconds"),
+    }
 }
 
 /// What runs on what, before anything starts.
@@ -328,4 +347,22 @@ fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Res
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_are_readable_at_every_scale() {
+        assert_eq!(
+            (arithmetic(4.1e18), arithmetic(3e14), arithmetic(2e9)),
+            ("4.1 EFLOP".into(), "0.3 PFLOP".into(), "0.0 TFLOP".into())
+        );
+        assert_eq!(
+            (duration(9000.0), duration(125.0), duration(1.25)),
+            ("2.5 hours".into(), "2 minutes".into(), "1.2 seconds".into())
+        );
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
 }

@@ -58,10 +58,8 @@ DEVICE i64 last_window(const WindowArgs& args, i64 at, i64 count) {
     return min_((at + args.padding) / args.stride, count - 1);
 }
 
-// The place of the window's largest value, the first among equals; a NaN wins.
-DEVICE void largest_at(const WindowArgs& args, u32 i) {
-    const Cover c = cover(args, i);
-    const T* plane = args.x + c.plane * args.height * args.width;
+// The place of the window's largest value in the plane, the first among equals; a NaN wins.
+DEVICE i64 largest_place(const WindowArgs& args, const Cover& c, const T* plane) {
     i64 best = c.top * args.width + c.left;
     for (i64 y = c.top; y < c.bottom; ++y) {
         for (i64 at = y * args.width + c.left; at < y * args.width + c.right; ++at) {
@@ -69,9 +67,21 @@ DEVICE void largest_at(const WindowArgs& args, u32 i) {
             if (v > load(plane[best]) || v != v) best = at;
         }
     }
-    args.places[i] = (int)best;
+    return best;
+}
+
+DEVICE void largest_at(const WindowArgs& args, u32 i) {
+    const Cover c = cover(args, i);
+    const T* plane = args.x + c.plane * args.height * args.width;
+    args.y[i] = plane[largest_place(args, c, plane)];
 }
 EACH(largest, WindowArgs)
+
+DEVICE void find_places_at(const WindowArgs& args, u32 i) {
+    const Cover c = cover(args, i);
+    args.places[i] = (int)largest_place(args, c, args.x + c.plane * args.height * args.width);
+}
+EACH(find_places, WindowArgs)
 
 DEVICE void pick_at(const WindowArgs& args, u32 i) {
     const i64 plane = i / (u32)(args.out_height * args.out_width);

@@ -28,12 +28,12 @@ fn window_words(window: &Window, n: usize, x: &CudaTensor, y: Option<&CudaTensor
     words![n, x, y, places, sizes, outs, window.kernel, window.stride, window.padding]
 }
 
-pub(crate) fn largest(window: &Window, x: &CudaTensor) -> Result<Ints> {
+pub(crate) fn places(window: &Window, x: &CudaTensor) -> Result<Ints> {
     let [n, c, ..] = x.dims4()?;
     let count = n * c * window.out_height() * window.out_width();
     let places = Ints::uninitialised(x.gpu(), count)?;
     let address = places.on(x.gpu())?.address();
-    x.each(&POOL, "largest", &window_words(window, count, x, None, address))?;
+    x.each(&POOL, "find_places", &window_words(window, count, x, None, address))?;
     Ok(places)
 }
 
@@ -51,6 +51,10 @@ fn slide(
     let address = places.as_ref().map_or(Address::NULL, |places| places.address());
     x.each(&POOL, function, &window_words(window, y.len(), x, Some(&y), address))?;
     Ok(y)
+}
+
+pub(crate) fn largest(window: &Window, x: &CudaTensor) -> Result<CudaTensor> {
+    slide("largest", window, x, None, [window.out_height(), window.out_width()])
 }
 
 pub(crate) fn pick(window: &Window, places: &Ints, x: &CudaTensor) -> Result<CudaTensor> {

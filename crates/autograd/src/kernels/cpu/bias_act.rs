@@ -68,7 +68,7 @@ pub(crate) fn forward<T: Element>(f: &BiasAct, layout: Layout, x: &[T], bias: Op
     match f.activation {
         Activation::Linear => with!(|v| v),
         Activation::Relu => with!(|v| if v < zero { zero } else { v }),
-        Activation::Lrelu => with!(|v| if v > zero { v } else { v * alpha }),
+        Activation::Lrelu => with!(|v| v * if v > zero { one } else { alpha }),
         Activation::Tanh => with!(|v| v.tanh_()),
         Activation::Sigmoid => with!(|v| sigmoid(v)),
         Activation::Elu => with!(|v| if v >= zero { v } else { v.exp_() - one }),
@@ -194,8 +194,11 @@ fn map_gradient<T: Element>(
                 // SAFETY: runs are disjoint and cover the output.
                 let out = unsafe { std::slice::from_raw_parts_mut(out.pointer().add(range.start), range.len()) };
                 let value = |g: T, known: T| {
+                    // Branches that choose between values, not between products, become vectors.
                     let (y, slope) = derive(known);
-                    if y >= limit || y <= -limit { T::zero() } else { g * (slope * gain) }
+                    let gain = if y >= limit { T::zero() } else { gain };
+                    let gain = if y <= -limit { T::zero() } else { gain };
+                    g * (slope * gain)
                 };
                 let pairs = out.iter_mut().zip(g[range.clone()].iter().zip(&known[range]));
                 match bias {

@@ -1,9 +1,13 @@
-//! Picks the convolution algorithm: Winograd for 3x3 stride-1 f32 with AVX-512, else patches.
+//! Picks the convolution algorithm: for f32 with AVX-512 two-dimensional Winograd where the filter is 3x3 of stride
+//! 1, one-dimensional where it has an odd side, and implicit patches elsewhere; else patches.
 //! The door of the unsafe code: lengths are checked here.
 
 use std::any::TypeId;
 
+use super::columns;
 use super::im2col;
+use super::implicit;
+use super::machine::{Width, width};
 use super::parallel::filled;
 use super::pool;
 use super::storage::Element;
@@ -18,11 +22,19 @@ fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
         .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
 }
 
+fn is_lanes<T: 'static>() -> bool {
+    TypeId::of::<T>() == TypeId::of::<f32>() && width() == Width::Avx512
+}
+
 fn is_winograd<T: 'static>(s: &ConvShape) -> bool {
     let fits = s.kernel == [3, 3] && s.stride == 1 && s.padding[0] == s.padding[1] && s.padding[0] <= 2;
     let resamples = s.padding == [1, 1] && s.height.is_multiple_of(2) && s.width.is_multiple_of(2);
-    let can = fits && (resamples || s.resample == Resample::Keep);
-    can && TypeId::of::<T>() == TypeId::of::<f32>() && winograd::available()
+    fits && (resamples || s.resample == Resample::Keep) && is_lanes::<T>()
+}
+
+/// Whether the input gradient is a convolution too.
+fn has_adjoint(s: &ConvShape) -> bool {
+    s.stride == 1 && (0..2).all(|i| s.padding[i] < s.kernel[i])
 }
 
 /// The change of resolution that a kernel cannot do itself, and the convolution without it.
@@ -53,6 +65,10 @@ pub(crate) fn convolution<T: Element>(s: &ConvShape, x: &[T], w: &[T], bias: Opt
         (Some(x), Some(w)) if is_winograd::<T>(s) => {
             winograd::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast())
         }
+        (Some(x), Some(w)) if is_lanes::<T>() && columns::fits(s) => {
+            columns::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast())
+        }
+        (Some(x), Some(w)) if is_lanes::<T>() => implicit::convolution(s, x, w, bias.and_then(as_f32), relus, y.cast()),
         _ => im2col::convolution(s, x, w, bias, relus, y),
     })
 }
@@ -72,6 +88,12 @@ pub(crate) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate:
     filled(s.input_len(), |gx| match (as_f32(gy), as_f32(w)) {
         (Some(gy), Some(w)) if is_winograd::<T>(s) => {
             winograd::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
+        }
+        (Some(gy), Some(w)) if is_lanes::<T>() && has_adjoint(s) && columns::fits(&s.adjoint()) => {
+            columns::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
+        }
+        (Some(gy), Some(w)) if is_lanes::<T>() && has_adjoint(s) => {
+            implicit::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
         }
         _ => im2col::input_gradient(s, gy, w, gate, gx),
     })

@@ -57,7 +57,7 @@ impl Sizes {
 }
 
 /// Outputs `x` for which `x * stride + tap - padding` is inside `0 .. size`.
-fn inside(tap: usize, padding: usize, stride: usize, size: usize, out: usize) -> Range<usize> {
+pub(super) fn inside(tap: usize, padding: usize, stride: usize, size: usize, out: usize) -> Range<usize> {
     let first = padding.saturating_sub(tap).div_ceil(stride).min(out);
     let end = (size + padding).saturating_sub(tap).div_ceil(stride).min(out);
     first..end.max(first)

@@ -46,15 +46,17 @@ fn chunks(len: usize, f: impl Fn(Range<usize>) + Sync) {
     (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|i| f(i * CHUNK..len.min((i + 1) * CHUNK)));
 }
 
-fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync + Copy) -> Vec<T> {
     filled(x.len(), |out: Shared<T>| {
         chunks(x.len(), |range| {
             vectorised(
                 #[inline(always)]
                 || {
+                    // A copy that no store can change, so that its constants stay in registers.
+                    let apply = f;
                     for i in range {
                         // SAFETY: chunks are disjoint and inside.
-                        unsafe { out.pointer().add(i).write(f(*x.get_unchecked(i))) };
+                        unsafe { out.pointer().add(i).write(apply(*x.get_unchecked(i))) };
                     }
                 },
             )
@@ -62,16 +64,17 @@ fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     })
 }
 
-fn zip<T: Element>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+fn zip<T: Element>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync + Copy) -> Vec<T> {
     assert_eq!(x.len(), y.len());
     filled(x.len(), |out: Shared<T>| {
         chunks(x.len(), |range| {
             vectorised(
                 #[inline(always)]
                 || {
+                    let apply = f; // as in `map`
                     for i in range {
                         // SAFETY: chunks are disjoint and inside.
-                        unsafe { out.pointer().add(i).write(f(*x.get_unchecked(i), *y.get_unchecked(i))) };
+                        unsafe { out.pointer().add(i).write(apply(*x.get_unchecked(i), *y.get_unchecked(i))) };
                     }
                 },
             )

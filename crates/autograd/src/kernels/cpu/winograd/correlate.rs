@@ -7,69 +7,39 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::lane_gemm::{LANES, Strides, lane_gemm};
-use super::scratch::{BLOCK, WHOLE, point_stride, with_scratch};
 use super::tiles::{
     Pair, TileGrid, Tiles, load_half_window_row, load_tile_row, load_window_row, store_cell_row, store_tile_row,
 };
-use super::{POINTS, cell_scale, floor, transform};
+use super::{POINTS, cell_scale, transform};
 use crate::kernels::conv::Relus;
+use crate::kernels::cpu::lanes::{BLOCK, Ends, Filter, LANES, Strides, WHOLE, lane_gemm, point_stride, with_scratch};
 use crate::kernels::cpu::parallel::Shared;
 use crate::ops::conv::{ConvShape, Resample};
 
 /// Groups of 16 tiles that a thread takes through a convolution at once.
 const BLOCK_GROUPS: usize = 6;
 
-/// The same filter read two ways: as the convolution's, or flipped as the input gradient's.
-#[derive(Clone, Copy)]
-struct Filter<'a> {
-    taps: &'a [f32],
-    lanes: usize,
-    lane_stride: usize,
-    depth: usize,
-    depth_stride: usize,
-    flipped: bool,
-}
-
-/// What happens to a convolution's values before they are used, and to its sums before they are stored.
-#[derive(Clone, Copy)]
-struct Ends<'a> {
-    /// Least value of the input: 0 for its ReLU.
-    input_floor: f32,
-    /// Times the sums.
-    scale: f32,
-    bias: Option<&'a [f32]>,
-    /// Least value of the output.
-    floor: f32,
-    /// Of the output's shape; the output is zero where this is not positive.
-    gate: Option<&'a [f32]>,
-}
-
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(crate) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
-    let (k, c) = (shape.out_channels, shape.in_channels);
-    let filter = Filter { taps: w, lanes: k, lane_stride: 9 * c, depth: c, depth_stride: 9, flipped: false };
-    let (input_floor, scale) = (floor(relus.before), cell_scale(shape));
-    let ends = Ends { input_floor, scale, bias, floor: floor(relus.after), gate: None };
-    correlate(shape, x, filter, ends, y);
+    let ends = Ends::of_convolution(bias, relus);
+    correlate(shape, x, Filter::of_convolution(shape, w), ends, cell_scale(shape), y);
 }
 
 /// The cotangent of `x` from that of `y`, zero where `gate` is not positive; `shape` is the forward convolution's.
 pub(crate) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
-    let (k, c) = (shape.out_channels, shape.in_channels);
-    let filter = Filter { taps: w, lanes: c, lane_stride: 9, depth: k, depth_stride: 9 * c, flipped: true };
-    let ends = Ends { input_floor: floor(false), scale: cell_scale(shape), bias: None, floor: floor(false), gate };
-    correlate(&shape.adjoint(), gy, filter, ends, gx);
+    let (filter, ends) = (Filter::of_adjoint(shape, w), Ends::of_adjoint(gate));
+    correlate(&shape.adjoint(), gy, filter, ends, cell_scale(shape), gx);
 }
 
-fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
+/// `scale` multiplies the sums.
+fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, scale: f32, y: Shared<f32>) {
     let Filter { lanes: rows, depth, .. } = filter;
     let filter_blocks = rows.div_ceil(LANES);
     let filter_stride = point_stride(filter_blocks * depth * LANES);
     with_scratch(&WHOLE, |[whole, ..]| {
         let u = Shared::new(whole.floats(POINTS * filter_stride));
         (0..filter_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: `available` was checked by the dispatcher; each block writes its own lines of u.
+            // SAFETY: AVX-512 is there; each block writes its own lines of u.
             unsafe { transform_filter(filter, block, u.pointer(), filter_stride) }
         });
         let grid = TileGrid::new(*shape);
@@ -78,7 +48,7 @@ fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared
         (0..blocks).into_par_iter().for_each(|block| {
             let range = groups * block / blocks..groups * (block + 1) / blocks;
             // SAFETY: as above; tiles of different groups do not overlap in y.
-            unsafe { correlate_block(shape, &grid, range, x, (u.pointer(), filter_stride), ends, y.pointer()) }
+            unsafe { correlate_block(shape, &grid, range, x, (u.pointer(), filter_stride), (ends, scale), y.pointer()) }
         });
     });
 }
@@ -94,18 +64,11 @@ fn block_count(groups: usize) -> usize {
 /// AVX-512 is there; `u` has room for this block at every point, and nobody else writes there.
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
 unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stride: usize) {
-    let first = block * LANES;
-    let mask = u16::MAX >> (LANES - (filter.lanes - first).min(LANES));
-    let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    let offsets = _mm512_mullo_epi32(lane, _mm512_set1_epi32(filter.lane_stride as i32));
     for d in 0..filter.depth {
-        // SAFETY: as the function promises.
-        let base = unsafe { filter.taps.as_ptr().add(first * filter.lane_stride + d * filter.depth_stride) };
         let mut g = [_mm512_setzero_ps(); 9];
         for (i, tap) in g.iter_mut().enumerate() {
-            let i = if filter.flipped { 8 - i } else { i };
             // SAFETY: as the function promises.
-            *tap = unsafe { _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, offsets, base.add(i)) };
+            *tap = unsafe { filter.gather(block, d, i) };
         }
         let mut rows = [[_mm512_setzero_ps(); 6]; 3];
         for (i, row) in rows.iter_mut().enumerate() {
@@ -239,7 +202,7 @@ unsafe fn correlate_block(
     groups: Range<usize>,
     x: &[f32],
     (u, filter_stride): (*const f32, usize),
-    ends: Ends,
+    (ends, scale): (Ends, f32),
     y: *mut f32,
 ) {
     let (depth, count) = (shape.in_channels, groups.len());
@@ -277,7 +240,7 @@ unsafe fn correlate_block(
                     let bias = ends.bias.map_or(0.0, |b| b[k]);
                     let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
                     let tiles = Tiles { pairs, width: out_width, is_half: shape.resample == Resample::HalveOutput };
-                    transform_output(m, m_stride, (ends.scale, bias, ends.floor), gate, y.add(k * area), tiles);
+                    transform_output(m, m_stride, (scale, bias, ends.floor), gate, y.add(k * area), tiles);
                 }
             }
         }

@@ -1,14 +1,11 @@
 //! 3x3 stride-1 convolution and its two gradients by Winograd F(4x4, 3x3), AVX-512, f32.
 //!
 //! Tiles are lanes: 16 tiles make a group, and all that is transformed lies as `[point][block][depth][16]`,
-//! which [`lane_gemm`] multiplies without packing. The work split depends on shapes only.
+//! which [`lane_gemm`](super::lanes::lane_gemm) multiplies without packing. The work split depends on shapes only.
 //!
-//! The functions here are safe to call where [`available`] says so, with slices of the shape's
-//! lengths; `conv.rs` checks both.
+//! The functions here are safe to call where AVX-512 is there, with slices of the shape's lengths; `conv.rs` checks both.
 
 mod correlate;
-mod lane_gemm;
-mod scratch;
 mod tiles;
 mod transform;
 mod weight;
@@ -16,19 +13,9 @@ mod weight;
 pub(super) use correlate::{convolution, input_gradient};
 pub(super) use weight::filter_gradient;
 
-use super::machine::{Width, width};
 use crate::ops::conv::{ConvShape, Resample};
 
 const POINTS: usize = transform::POINTS;
-
-pub(super) fn available() -> bool {
-    width() == Width::Avx512
-}
-
-/// The least value that passes: 0 for a ReLU.
-fn floor(relu: bool) -> f32 {
-    if relu { 0.0 } else { f32::NEG_INFINITY }
-}
 
 /// What a sum over a 2x2 cell, or a cotangent spread over one, is multiplied by; `shape` is the
 /// forward convolution's, whose halving takes means and whose doubling repeats.

@@ -7,10 +7,11 @@ use std::arch::x86_64::*;
 use rayon::prelude::*;
 
 use super::correlate::transform_input;
-use super::lane_gemm::{LANES, Strides, lane_gemm};
-use super::scratch::{Line, WHOLE, point_stride, with_scratch};
-use super::tiles::{Pair, TileGrid, Tiles, load_cell_row, load_tile_row, transpose};
-use super::{POINTS, cell_scale, floor, transform};
+use super::tiles::{Pair, TileGrid, Tiles, load_cell_row, load_tile_row};
+use super::{POINTS, cell_scale, transform};
+use crate::kernels::cpu::lanes::{
+    LANES, Line, Strides, WHOLE, floor, lane_gemm, point_stride, transpose, with_scratch,
+};
 use crate::kernels::cpu::parallel::Shared;
 use crate::ops::conv::{ConvShape, Resample};
 

@@ -1,0 +1,119 @@
+//! What the AVX-512 convolutions share: products over 16 lanes, buffers that stay, and the two ways to read a filter.
+
+mod gemm;
+mod patches;
+mod scratch;
+mod transpose;
+
+use std::arch::x86_64::*;
+
+pub(super) use gemm::{LANES, Strides, lane_gemm};
+pub(super) use patches::{Patches, Piece, Run, Sources};
+pub(super) use scratch::{BLOCK, Line, WHOLE, point_stride, with_scratch};
+pub(super) use transpose::{transpose, transpose_planes};
+
+use crate::kernels::conv::Relus;
+use crate::ops::conv::ConvShape;
+
+/// The same filter read two ways: as the convolution's, or flipped as the input gradient's.
+#[derive(Clone, Copy)]
+pub(super) struct Filter<'a> {
+    pub(super) values: &'a [f32],
+    /// Rows and columns of taps, multiplied.
+    pub(super) taps: usize,
+    /// Output channels.
+    pub(super) lanes: usize,
+    pub(super) lane_stride: usize,
+    /// Input channels.
+    pub(super) depth: usize,
+    pub(super) depth_stride: usize,
+    pub(super) flipped: bool,
+}
+
+impl<'a> Filter<'a> {
+    /// `w` as `shape`'s convolution reads it.
+    pub(super) fn of_convolution(shape: &ConvShape, w: &'a [f32]) -> Self {
+        let (taps, k, c) = (shape.kernel[0] * shape.kernel[1], shape.out_channels, shape.in_channels);
+        Self { values: w, taps, lanes: k, lane_stride: taps * c, depth: c, depth_stride: taps, flipped: false }
+    }
+
+    /// `w` as the adjoint of `shape`'s convolution reads it.
+    pub(super) fn of_adjoint(shape: &ConvShape, w: &'a [f32]) -> Self {
+        let (taps, k, c) = (shape.kernel[0] * shape.kernel[1], shape.out_channels, shape.in_channels);
+        Self { values: w, taps, lanes: c, lane_stride: taps, depth: k, depth_stride: taps * c, flipped: true }
+    }
+
+    /// The place, among the taps of a channel, of what is read as tap `i`.
+    fn tap(&self, i: usize) -> usize {
+        if self.flipped { self.taps - 1 - i } else { i }
+    }
+
+    /// Tap `i` of 16 lanes, those of `block`, in depth `d`.
+    ///
+    /// # Safety
+    /// AVX-512 is there; block and depth are the filter's.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+    pub(super) unsafe fn gather(&self, block: usize, d: usize, i: usize) -> __m512 {
+        let first = block * LANES;
+        let mask = u16::MAX >> (LANES - (self.lanes - first).min(LANES));
+        let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        let distances = _mm512_mullo_epi32(lane, _mm512_set1_epi32(self.lane_stride as i32));
+        // SAFETY: as the function promises.
+        unsafe {
+            let base = self.values.as_ptr().add(first * self.lane_stride + d * self.depth_stride + self.tap(i));
+            _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, distances, base)
+        }
+    }
+}
+
+/// What happens to a convolution's values before they are used, and to its sums before they are stored.
+#[derive(Clone, Copy)]
+pub(super) struct Ends<'a> {
+    /// Least value of the input: 0 for its ReLU.
+    pub(super) input_floor: f32,
+    pub(super) bias: Option<&'a [f32]>,
+    /// Least value of the output.
+    pub(super) floor: f32,
+    /// Of the output's shape; the output is zero where this is not positive.
+    pub(super) gate: Option<&'a [f32]>,
+}
+
+impl<'a> Ends<'a> {
+    pub(super) fn of_convolution(bias: Option<&'a [f32]>, relus: Relus) -> Self {
+        Self { input_floor: floor(relus.before), bias, floor: floor(relus.after), gate: None }
+    }
+
+    pub(super) fn of_adjoint(gate: Option<&'a [f32]>) -> Self {
+        Self { gate, ..Self::of_convolution(None, Relus::default()) }
+    }
+
+    /// `max(sums + bias, floor)` in channel `k`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+    pub(super) fn apply(&self, k: usize, sums: __m512) -> __m512 {
+        let bias = self.bias.map_or(0.0, |bias| bias[k]);
+        _mm512_max_ps(_mm512_set1_ps(self.floor), _mm512_add_ps(sums, _mm512_set1_ps(bias)))
+    }
+
+    /// Stores the lanes of a piece of `y`, zero where the gate is not positive.
+    ///
+    /// # Safety
+    /// AVX-512 is there; the lanes of `piece` are inside `y` and the gate, and nobody else writes them.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+    pub(super) unsafe fn store(&self, Piece { mask, offset }: Piece, mut v: __m512, y: *mut f32) {
+        if let Some(gate) = self.gate {
+            // SAFETY: lanes outside the mask are not read.
+            let gate = unsafe { _mm512_maskz_loadu_ps(mask, gate.as_ptr().wrapping_offset(offset)) };
+            v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v);
+        }
+        // SAFETY: lanes outside the mask are not written.
+        unsafe { _mm512_mask_storeu_ps(y.wrapping_offset(offset), mask, v) };
+    }
+}
+
+/// The least value that passes: 0 for a ReLU.
+pub(super) fn floor(relu: bool) -> f32 {
+    if relu { 0.0 } else { f32::NEG_INFINITY }
+}

@@ -1,0 +1,100 @@
+//! Whole iterations, and a regulariser's step.
+
+use anyhow::{Context, Result};
+use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, grad_of_scalar};
+use frugan_data::{DataConfig, DataName};
+use frugan_models::{BigganConfig, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
+use frugan_nn::{Adam, Purpose, Stream};
+use frugan_train::{Config, Lazy, Objective, Trainer};
+
+use super::{print_iteration, timed};
+use crate::config::{Argument, Composer, Library};
+
+const SIDE: usize = 32;
+
+/// BigGAN's iterations.
+pub(super) fn biggan(iterations: u32, batch: usize) -> Result<()> {
+    let mut config = Config { model: ModelConfig::Biggan(BigganConfig::default()), ..Config::default() };
+    config.augment.policy = "translation,cutout".to_owned();
+    config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
+    let mut trainer = trainer(config, batch)?;
+    for _ in 0..iterations {
+        print_iteration(timed(|| Ok(trainer.step()?))?.1);
+    }
+    Ok(())
+}
+
+/// StyleGAN2's iterations: one with the lazy R1 step and one without are timed, and weighted as they come in a cycle.
+pub(super) fn stylegan2(iterations: u32, batch: usize) -> Result<()> {
+    let config = stylegan2_config()?;
+    let interval = lazy(&config)?.d_interval;
+    let mut trainer = trainer(config, batch)?;
+    for cycle in 0..u64::from(iterations) {
+        trainer.itr = cycle * interval;
+        let (_, with_r1) = timed(|| Ok(trainer.step()?))?;
+        let (_, plain) = timed(|| Ok(trainer.step()?))?;
+        print_iteration((with_r1 + (interval - 1) as f64 * plain) / interval as f64);
+    }
+    Ok(())
+}
+
+/// StyleGAN2's R1 step: D's gradient by the images, that gradient's by D's weights, and Adam.
+pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
+    const REALS: Purpose = Purpose::new("bench.reals");
+    let config = stylegan2_config()?;
+    let ModelConfig::StyleGan2(model) = &config.model else { unreachable!("stylegan2_config picks it") };
+    let placement = Placement { device: Device::Cpu, ..Placement::default() };
+    let discriminator = StyleGan2Discriminator::new(model, 1, SIDE, config.seed, placement)?;
+    let objective = Objective::new(&config, &Device::Cpu)?;
+    let mut adam = Adam::new(config.optim.lazily_scaled()[1], discriminator.params())?;
+    let labels = Ints::from(vec![0; batch]);
+    let interval = lazy(&config)?.d_interval as f64;
+    let mut last = 0.0;
+    for i in 0..u64::from(iterations) {
+        let pixels = Stream::new(config.seed, REALS, i).normals(batch * 3 * SIDE * SIDE);
+        let reals = Tensor::from_vec(pixels, (batch, 3, SIDE, SIDE), &candle_core::Device::Cpu)?.affine(0.5, 0.0)?;
+        let reals = Var::constant(reals);
+        let (penalty, seconds) = timed(|| {
+            let draws = objective.r1_draws(batch, [3, SIDE, SIDE], config.seed, i);
+            let (penalty, _) =
+                objective.r1(&discriminator, (&reals, &labels), &draws)?.context("the loss has no R1")?;
+            let loss = penalty.scale(interval)?;
+            let gradients = grad_of_scalar(&loss, &discriminator.params().weights(), GraphMode::Free)?;
+            adam.step(discriminator.params(), &gradients)?;
+            Ok(penalty.item()?)
+        })?;
+        print_iteration(seconds);
+        last = penalty;
+    }
+    println!("loss_r1 {last:.6}");
+    Ok(())
+}
+
+fn lazy(config: &Config) -> Result<Lazy> {
+    config.optim.lazy.context("the configuration has no lazy regularisation")
+}
+
+fn trainer(mut config: Config, batch: usize) -> Result<Trainer> {
+    config.optim.batch = batch;
+    let data = frugan_data::open(&config.data)?;
+    Ok(Trainer::new(&config, &data, &Device::Cpu)?)
+}
+
+/// ADA's configuration for CIFAR-10, unconditional, without T. The clamp is off: ADA's code has it for the sake of half
+/// precision and leaves it out in single precision.
+fn stylegan2_config() -> Result<Config> {
+    let library = Library::open(None)?;
+    let mut composer = Composer::new(&library);
+    let choices = [
+        ("model", "stylegan2-ada-cifar"),
+        ("loss", "stylegan2-ada-cifar"),
+        ("optim", "stylegan2-ada-cifar"),
+        ("augment", "none"),
+        ("data", "synthetic"),
+    ];
+    for (group, choice) in choices {
+        composer.pick(group, choice, "frugan bench")?;
+    }
+    composer.argument(&Argument::parse("model.conv_clamp=0.0")?)?;
+    Ok(composer.resolve::<Config>()?.config)
+}
