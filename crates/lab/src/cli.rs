@@ -25,7 +25,7 @@ pub(crate) enum Verb {
     Reproduce(reproduce::Args),
     /// Measure a snapshot or a folder of images against a data set or another folder
     Eval(eval::Args),
-    /// Draw samples of a snapshot, a row a class
+    /// Draw samples of a snapshot: by class, truncated, between two samples, with mixed styles
     Generate(generate::Args),
     /// Write a data set as StyleGAN's zip of images
     Data(data::Args),

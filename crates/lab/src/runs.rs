@@ -66,7 +66,8 @@ pub(crate) fn run_all(
 fn run_one(job: Job, label: String, signals: &Signals) -> Result<Ended> {
     if job.plan.is_finished().map_err(lift)? {
         eprintln!("{label}: finished before, in {}", job.plan.dir().display());
-        return Ok(Ended::Finished(Outcome::read(job.plan.dir(), Status::Finished).map_err(lift)?));
+        let outcome = Outcome::read(job.plan.dir(), Status::Finished, &job.plan.config().eval).map_err(lift)?;
+        return Ok(Ended::Finished(outcome));
     }
     let progress = Progress::new(label.clone(), job.plan.config().train.steps);
     let outcome = job.plan.run(&progress, &signals.interrupt());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use frugan_data::{DataConfig, DataName, locate};
-use frugan_metrics::{GeneratorMode, Network, Reference};
+use frugan_metrics::{GeneratorMode, Network};
 use frugan_train::{Config, Plan};
 
 use crate::config::{Layer, Resolved};
@@ -69,17 +69,14 @@ pub(crate) fn protocol(plan: &Plan) -> String {
         GeneratorMode::Batch => "batch statistics",
         GeneratorMode::Running => "running statistics",
     };
-    let splits = plan.splits();
-    let reference = match eval.reference {
-        Reference::Test => &splits.test,
-        Reference::Train => &splits.train,
-    };
+    let split = if eval.reference.is_train() { "train" } else { "test" };
+    let also =
+        if eval.also.is_empty() { String::new() } else { format!(", and {} on the same fakes", eval.also.join(", ")) };
     format!(
-        "{} fakes of the averaged generator with {statistics} against the {} images of the {} split, every {} G steps; \
-         the snapshot with the best Fréchet distance counts",
+        "{} fakes of the averaged generator with {statistics} against the {} images of the {split} split{also}, every {} \
+         G steps; the snapshot with the best Fréchet distance counts",
         eval.num_fakes,
-        reference.len(),
-        eval.reference.name(),
+        plan.evaluation().reference().len(),
         eval.every_steps,
     )
 }

@@ -287,6 +287,28 @@ fn measures() -> Vec<Case> {
             &["did you mean `eval.num_fakes`?"],
         ),
         case("a key that eval does not read", vec!["eval", "no.safetensors", "optim.batch=10"], &["optim.batch"]),
+        case("steps that belong to no way", vec!["generate", "no.safetensors", "--steps", "4"], &["--interpolate"]),
+        case("a cutoff of no psi", vec!["generate", "no.safetensors", "--cutoff", "4"], &["--psi"]),
+        case(
+            "two pictures at once",
+            vec!["generate", "no.safetensors", "--mix", "0", "--interpolate", "w"],
+            &["--interpolate", "cannot be used with", "--mix"],
+        ),
+        case("no such way", vec!["generate", "no.safetensors", "--interpolate", "x"], &["--interpolate", "z, w"]),
+        case("no such distance", vec!["eval", "no.safetensors", "--nearest", "l2"], &["--nearest", "l1, lpips"]),
+        case("neighbours of nothing", vec!["eval", "no.safetensors", "--neighbours", "2"], &["--nearest"]),
+        prepared(
+            "near to nothing",
+            |s| drop(s.write("images/a.png", PIXEL)),
+            vec!["eval", "images", "--nearest", "l1", "--samples", "1"],
+            &["near to what?", "data=cifar10"],
+        ),
+        prepared(
+            "more samples than images",
+            |s| drop(s.write("images/a.png", PIXEL)),
+            vec!["eval", "images", "images", "--nearest", "l1"],
+            &["--samples 10", "1 images"],
+        ),
         case("no such snapshot to draw from", vec!["generate", "no.safetensors"], &["no.safetensors"]),
         prepared(
             "out of generate is a folder",
@@ -296,6 +318,13 @@ fn measures() -> Vec<Case> {
         ),
     ]
 }
+
+/// A PNG of one grey pixel.
+const PIXEL: &[u8] = &[
+    137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 58, 126, 155,
+    85, 0, 0, 0, 10, 73, 68, 65, 84, 120, 156, 99, 104, 0, 0, 0, 130, 0, 129, 119, 205, 114, 182, 0, 0, 0, 0, 73, 69,
+    78, 68, 174, 66, 96, 130,
+];
 
 fn truncated_cifar(scratch: &Scratch) {
     scratch.write("cifar/data_batch_1.bin", [3u8; 1000]);

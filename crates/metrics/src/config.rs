@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
+use frugan_nn::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Metric, Result};
+use crate::{Error, Metric, NamedMetric, PplConfig, Protocol, Result, Tap, Uint8Rule};
 
 /// How samples are measured: the group `eval` of a run's config.
 ///
@@ -11,7 +12,7 @@ use crate::{Error, Metric, Result};
 /// let config = EvalConfig { num_fakes: 500, ..EvalConfig::default() };
 /// config.validate()?;
 /// let error = EvalConfig { metrics: vec!["fidd".into()], ..config }.validate().unwrap_err();
-/// assert_eq!(error.to_string(), "eval.metrics = fidd: expected some of fid, is, kid, prdc, leak");
+/// assert_eq!(error.to_string(), "eval.metrics = fidd: expected some of fid, is, kid, prdc, pr, leak");
 /// # Ok::<(), frugan_metrics::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,12 +29,22 @@ pub struct EvalConfig {
     pub download: bool,
     /// Generated images a measurement takes; part of every metric's name.
     pub num_fakes: usize,
-    /// Real images that samples are compared with: `test` (DiffAugment's CIFAR tables) or `train` (ADA's, low-shot).
+    /// Real images that samples are compared with: `test` (DiffAugment's CIFAR tables), `train` (low-shot, FFHQ: all
+    /// training images) or `full` (ADA's: the same images, covariances with divisor n).
     pub reference: Reference,
     /// Generator steps between measurements; 0 measures at the end only.
     pub every_steps: u64,
-    /// What to measure: `fid`, `is`, `kid`, `prdc` (precision, recall, density, coverage), `leak`.
+    /// What to measure: `fid`, `is`, `kid`, `prdc` (precision, recall, density, coverage), `pr` (StyleGAN2-ADA's precision
+    /// and recall), `leak`.
     pub metrics: Vec<String>,
+    /// Further metrics by their whole names, such as `fid50k_full` or `is50k`, on the same fakes: as many are made as
+    /// the largest count needs, and a smaller one takes the first of them. A path length (`ppl2_wend`, `ppl_zfull`,
+    /// `ppl2_wend_2k` of 2,000 paths) makes images of its own. None by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// How a fake's floats become bytes: `diffaugment` (the default) or `stylegan`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub uint8: Uint8Rule,
     /// Batch norm of the generator that makes the fakes: `batch` statistics (as DiffAugment's numbers were made) or
     /// `running` ones.
     pub generator_mode: GeneratorMode,
@@ -54,11 +65,17 @@ impl Default for EvalConfig {
             reference: Reference::Test,
             every_steps: 4000,
             metrics: ["fid", "is", "leak"].map(String::from).to_vec(),
+            also: Vec::new(),
+            uint8: Uint8Rule::Diffaugment,
             generator_mode: GeneratorMode::Batch,
             batch: 50,
             seed: 0,
         }
     }
+}
+
+fn is_default(rule: &Uint8Rule) -> bool {
+    *rule == Uint8Rule::default()
 }
 
 impl EvalConfig {
@@ -75,7 +92,7 @@ impl EvalConfig {
         let error = |key, value: String, expected: &str| {
             Err(Error::Config { key, value, expected: format!("expected {expected}") })
         };
-        let metrics = self.parsed_metrics()?;
+        let metrics = self.named_metrics()?;
         if let (Network::Random, Some(weights)) = (self.network, &self.weights) {
             let used = "no weights with eval.network = \"random\"; set eval.network = \"inception\" to use them";
             return error("weights", weights.display().to_string(), used);
@@ -86,13 +103,112 @@ impl EvalConfig {
         if self.batch == 0 || self.batch > 1000 {
             return error("batch", self.batch.to_string(), "1 to 1000 images a pass");
         }
-        if metrics.contains(&Metric::Is) && self.num_fakes < crate::evaluator::IS_SPLITS {
-            return error("num_fakes", self.num_fakes.to_string(), "at least 10 images for the 10 splits of is");
-        }
-        if metrics.contains(&Metric::Prdc) && self.num_fakes <= crate::evaluator::PRDC_NEIGHBOURS {
-            return error("num_fakes", self.num_fakes.to_string(), "more than 5 images for prdc's 5th neighbour");
+        for metric in &metrics {
+            let (least, why) = metric.metric.least_fakes();
+            if metric.num_fakes < least && self.also.contains(&metric.name()) {
+                return error("also", metric.name(), why);
+            }
+            if metric.num_fakes < least {
+                return error("num_fakes", metric.num_fakes.to_string(), why);
+            }
         }
         Ok(())
+    }
+
+    /// [`EvalConfig::metrics`] under this config's protocol, then [`EvalConfig::also`] without its path lengths, each once.
+    ///
+    /// # Errors
+    /// As [`EvalConfig::parsed_metrics`]; and if a whole name is none.
+    ///
+    /// ```
+    /// # use frugan_metrics::EvalConfig;
+    /// let both = EvalConfig { metrics: vec!["fid".into()], also: vec!["fid50k_full".into()], ..Default::default() };
+    /// let names: Vec<String> = both.named_metrics()?.iter().map(|metric| metric.name()).collect();
+    /// assert_eq!(names, ["fid10k_test", "fid50k_full"]);
+    /// let unknown = EvalConfig { also: vec!["fid50k".into()], ..both };
+    /// assert!(unknown.named_metrics().unwrap_err().to_string().starts_with("eval.also = fid50k: expected"));
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn named_metrics(&self) -> Result<Vec<NamedMetric>> {
+        let (num_fakes, reference) = (self.num_fakes, self.reference);
+        let own = self.parsed_metrics()?.into_iter().map(|metric| NamedMetric { metric, num_fakes, reference });
+        let mut all: Vec<NamedMetric> = own.collect();
+        for name in self.also.iter().filter(|name| PplConfig::named(name).is_none()) {
+            let expected = || {
+                let expected = "expected whole names as fid10k_test, fid50k_full, kid50k_full, is50k, pr50k3_full, \
+                                prdc10k_test, ppl2_wend; the reals are test, train or full";
+                Error::Config { key: "also", value: name.clone(), expected: expected.into() }
+            };
+            let metric = NamedMetric::parse(name, self.reference).ok_or_else(expected)?;
+            if !all.contains(&metric) {
+                all.push(metric);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One reference for each set of reals that a metric needs: [`EvalConfig::reference`], then that of the other split.
+    ///
+    /// # Errors
+    /// As [`EvalConfig::named_metrics`].
+    ///
+    /// ```
+    /// # use frugan_metrics::{EvalConfig, Reference};
+    /// let also = ["fid50k_full", "fid5k_train", "is50k"].map(String::from).to_vec();
+    /// assert_eq!(EvalConfig { also, ..Default::default() }.references()?, [Reference::Test, Reference::Full]);
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn references(&self) -> Result<Vec<Reference>> {
+        let mut references = vec![self.reference];
+        for NamedMetric { reference, .. } in self.named_metrics()? {
+            if references.iter().all(|known| known.is_train() != reference.is_train()) {
+                references.push(reference);
+            }
+        }
+        Ok(references)
+    }
+
+    /// The path lengths among [`EvalConfig::also`], with this config's seed.
+    ///
+    /// ```
+    /// # use frugan_metrics::EvalConfig;
+    /// let also = ["is50k", "ppl2_wend", "ppl_zfull_2k"].map(String::from).to_vec();
+    /// let paths = EvalConfig { also, ..Default::default() }.path_lengths();
+    /// assert_eq!(paths.iter().map(|path| path.num_samples).collect::<Vec<_>>(), [50_000, 2000]);
+    /// ```
+    pub fn path_lengths(&self) -> Vec<PplConfig> {
+        let named = self.also.iter().filter_map(|name| PplConfig::named(name));
+        named.map(|path| PplConfig { seed: self.seed, ..path }).collect()
+    }
+
+    /// Whether a score's name is one of this protocol's own, on whichever network, and not one of
+    /// [`EvalConfig::also`]: by its own Fréchet distance the best snapshot is chosen.
+    ///
+    /// ```
+    /// # use frugan_metrics::EvalConfig;
+    /// let config = EvalConfig { also: vec!["fid50k_full".into(), "is50k".into()], ..Default::default() };
+    /// assert!(["fid10k_test", "frd10k_test", "is10k", "is10k_std", "leak"].iter().all(|name| config.is_own(name)));
+    /// assert!(!config.is_own("fid50k_full") && !config.is_own("is50k"));
+    /// ```
+    pub fn is_own(&self, name: &str) -> bool {
+        let (num_fakes, reference) = (self.num_fakes, self.reference);
+        let plain = name.strip_suffix("_std").unwrap_or(name);
+        let names = |tap| Protocol { tap, num_fakes, reference }.names();
+        plain.starts_with("leak") || Tap::ALL.into_iter().any(|tap| names(tap).iter().any(|known| known == plain))
+    }
+
+    /// Images that a measurement takes: [`EvalConfig::num_fakes`], or more if a name of [`EvalConfig::also`] says so.
+    ///
+    /// # Errors
+    /// As [`EvalConfig::named_metrics`].
+    ///
+    /// ```
+    /// # use frugan_metrics::EvalConfig;
+    /// assert_eq!(EvalConfig { also: vec!["is50k".into()], ..Default::default() }.most_fakes()?, 50_000);
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn most_fakes(&self) -> Result<usize> {
+        Ok(self.named_metrics()?.iter().map(|metric| metric.num_fakes).fold(self.num_fakes, usize::max))
     }
 
     /// [`EvalConfig::metrics`], parsed.
@@ -143,11 +259,44 @@ pub enum Network {
 pub enum Reference {
     /// The test split.
     Test,
-    /// The training split, whole, not mirrored.
+    /// The training split, whole even where the run trains on a subset, not mirrored.
     Train,
+    /// The same images as StyleGAN2-ADA's `_full` metrics take them: covariances have divisor n.
+    Full,
 }
 
 impl Reference {
+    /// The reference of this name.
+    ///
+    /// ```
+    /// # use frugan_metrics::Reference;
+    /// assert_eq!(Reference::parse("full"), Some(Reference::Full));
+    /// assert_eq!(Reference::parse("validation"), None);
+    /// ```
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Test, Self::Train, Self::Full].into_iter().find(|reference| reference.name() == name)
+    }
+
+    /// Whether its images are the training split's.
+    ///
+    /// ```
+    /// # use frugan_metrics::Reference;
+    /// assert!(Reference::Full.is_train() && !Reference::Test.is_train());
+    /// ```
+    pub fn is_train(self) -> bool {
+        self != Self::Test
+    }
+
+    /// What is taken from the number of images to divide a covariance by: 0 for StyleGAN2-ADA's, else 1.
+    ///
+    /// ```
+    /// # use frugan_metrics::Reference;
+    /// assert_eq!((Reference::Full.cov_ddof(), Reference::Train.cov_ddof()), (0, 1));
+    /// ```
+    pub fn cov_ddof(self) -> usize {
+        if self == Self::Full { 0 } else { 1 }
+    }
+
     /// As in a metric's name.
     ///
     /// ```
@@ -158,6 +307,7 @@ impl Reference {
         match self {
             Self::Test => "test",
             Self::Train => "train",
+            Self::Full => "full",
         }
     }
 }
@@ -176,4 +326,19 @@ pub enum GeneratorMode {
     Batch,
     /// The running averages.
     Running,
+}
+
+impl GeneratorMode {
+    /// The mode of the layers.
+    ///
+    /// ```
+    /// # use frugan_metrics::GeneratorMode;
+    /// assert_eq!(GeneratorMode::Running.layers(), frugan_nn::Mode::Running);
+    /// ```
+    pub fn layers(self) -> Mode {
+        match self {
+            Self::Batch => Mode::Batch,
+            Self::Running => Mode::Running,
+        }
+    }
 }

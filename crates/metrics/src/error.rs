@@ -44,6 +44,10 @@ pub enum Error {
     #[error("no weights of the Inception network: {0}")]
     NoWeights(String),
 
+    /// No weights file of LPIPS was found.
+    #[error("no weights of LPIPS: {0}")]
+    NoLpipsWeights(String),
+
     /// A download that failed or did not match its checksum.
     #[error("{url}: {reason}")]
     Download {

@@ -88,6 +88,26 @@ impl Features {
         &self.pool[i * self.dims..(i + 1) * self.dims]
     }
 
+    /// The first `count` images, with their logits: what a protocol with fewer fakes takes.
+    ///
+    /// ```
+    /// # use frugan_metrics::Features;
+    /// assert_eq!(Features::new(1, vec![3.0, 4.0, 5.0])?.first(2).pool, [3.0, 4.0]);
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn first(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        let logits = |logits: &Logits| Logits {
+            values: logits.values[..count * logits.classes].to_vec(),
+            classes: logits.classes,
+        };
+        Self {
+            pool: self.pool[..count * self.dims].to_vec(),
+            dims: self.dims,
+            logits: self.logits.as_ref().map(logits),
+        }
+    }
+
     /// The first `count` images and the rest, both without logits: two disjoint halves, for a floor.
     ///
     /// ```

@@ -1,5 +1,6 @@
-use crate::evaluator::{KID_SUBSET_SIZE, KID_SUBSETS, PRDC_NEIGHBOURS, spread};
-use crate::{Features, KidSubsets, Moments, Protocol, Result, Score, Scores, Spread, kid, prdc};
+use crate::score::spread;
+use crate::scoring::{KID_SUBSET_SIZE, KID_SUBSETS, PRDC_NEIGHBOURS};
+use crate::{Features, KidSubsets, Moments, Protocol, Reference, Result, Score, Scores, Spread, kid, prdc};
 
 /// What the metrics give where nothing is generated: the floor under every number of a table.
 ///
@@ -76,7 +77,7 @@ impl Floor {
     }
 
     /// The scores under a protocol's names, as an [`crate::Evaluator`] gives them; `protocol` says network and reference, the
-    /// number of images is this floor's.
+    /// number of images is this floor's. Its covariances have the divisor n - 1, so [`Reference::Full`] is named `train`.
     ///
     /// ```
     /// # use frugan_metrics::{Features, Floor, Protocol, Reference, Tap};
@@ -86,7 +87,8 @@ impl Floor {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn scores(&self, protocol: Protocol) -> Scores {
-        let protocol = Protocol { num_fakes: self.fakes, ..protocol };
+        let reference = if protocol.reference == Reference::Full { Reference::Train } else { protocol.reference };
+        let protocol = Protocol { num_fakes: self.fakes, reference, ..protocol };
         let mut scores = vec![(protocol.fid(), Score::Value(self.fid))];
         scores.extend(spread(protocol.kid(), self.kid));
         let values = [self.precision, self.recall, self.density, self.coverage].map(Score::Value);

@@ -1,5 +1,6 @@
 //! Batches of 8-bit images, and how a generator's floats become bytes: the reference codes differ, and so do scores.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
@@ -151,4 +152,37 @@ pub fn to_uint8_diffaugment(values: &[f32]) -> Vec<u8> {
 /// ```
 pub fn to_uint8_stylegan(values: &[f32]) -> Vec<u8> {
     values.iter().map(|x| (x * 127.5 + 128.0).clamp(0.0, 255.0) as u8).collect()
+}
+
+/// Which of the two rules makes bytes of a generator's floats. They are one formula in exact arithmetic and part in f32
+/// where a value falls on the edge between two bytes; each protocol keeps its own.
+///
+/// ```
+/// use frugan_metrics::Uint8Rule;
+/// assert_eq!(Uint8Rule::default(), Uint8Rule::Diffaugment);
+/// assert_eq!(Uint8Rule::Stylegan.to_bytes(&[-1.0, 0.0, 7.0]), [0, 128, 255]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Uint8Rule {
+    /// [`to_uint8_diffaugment`].
+    #[default]
+    Diffaugment,
+    /// [`to_uint8_stylegan`].
+    Stylegan,
+}
+
+impl Uint8Rule {
+    /// Floats in [-1, 1] as bytes.
+    ///
+    /// ```
+    /// # use frugan_metrics::Uint8Rule;
+    /// assert_eq!(Uint8Rule::Diffaugment.to_bytes(&[1.0]), [255]);
+    /// ```
+    pub fn to_bytes(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::Diffaugment => to_uint8_diffaugment(values),
+            Self::Stylegan => to_uint8_stylegan(values),
+        }
+    }
 }

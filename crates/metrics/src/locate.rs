@@ -1,8 +1,8 @@
-//! Where the Inception network's weights are found.
+//! Where the weights of the Inception network and of LPIPS are found.
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, download};
+use crate::{Error, LpipsNet, Result, download};
 
 /// Names under which a folder may hold the weights, the whole network first.
 const NAMES: [&str; 4] = [
@@ -28,8 +28,26 @@ const SHA256: &str = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb
 /// assert!(error.to_string().contains("eval.weights = no/such.pth"));
 /// ```
 pub fn weights(given: Option<&Path>, may_download: bool) -> Result<PathBuf> {
-    let variable = std::env::var_os("FRUGAN_WEIGHTS").filter(|value| !value.is_empty()).map(PathBuf::from);
-    search(given, variable.as_deref(), cache_folder("weights").as_deref(), may_download)
+    search(given, variable().as_deref(), cache_folder("weights").as_deref(), may_download)
+}
+
+/// The weights file of LPIPS, `lpips-alexnet.safetensors` or `lpips-vgg16.safetensors`: `given` (a file, or a folder that
+/// holds it), else `FRUGAN_WEIGHTS` (a folder, or a file beside it), else the user's cache. It is never downloaded here.
+///
+/// # Errors
+/// If it is not found, with every place that was looked at and how to get it.
+///
+/// ```
+/// use frugan_metrics::{LpipsNet, locate};
+/// let error = locate::lpips(LpipsNet::Vgg16, Some("no/such.safetensors".as_ref())).unwrap_err();
+/// assert!(error.to_string().contains("no/such.safetensors: there is no such file"));
+/// ```
+pub fn lpips(net: LpipsNet, given: Option<&Path>) -> Result<PathBuf> {
+    search_lpips(net, given, variable().as_deref(), cache_folder("weights").as_deref())
+}
+
+fn variable() -> Option<PathBuf> {
+    std::env::var_os("FRUGAN_WEIGHTS").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `frugan/NAME` in the user's cache (`XDG_CACHE_HOME`, `~/.cache`), where there is one.
@@ -64,6 +82,31 @@ fn search(given: Option<&Path>, variable: Option<&Path>, cache: Option<&Path>, m
         }),
         _ => Err(Error::NoWeights(format!("{looked}, and downloads are off; {}", how_to_get_them()))),
     }
+}
+
+fn search_lpips(net: LpipsNet, given: Option<&Path>, variable: Option<&Path>, cache: Option<&Path>) -> Result<PathBuf> {
+    let name = format!("lpips-{}.safetensors", net.name());
+    let missing = |problem: String| {
+        Error::NoLpipsWeights(format!(
+            "{problem}; `cargo xtask assets lpips` brings {name} to FRUGAN_WEIGHTS or the cache"
+        ))
+    };
+    let in_folder = |folder: &Path| Some(folder.join(&name)).filter(|file| file.is_file());
+    if let Some(file) = given.filter(|path| path.is_file()) {
+        return Ok(file.to_path_buf());
+    }
+    for (folder, named) in [(given, ""), (variable.filter(|path| !path.is_file()), "FRUGAN_WEIGHTS = ")] {
+        let Some(folder) = folder else { continue };
+        return in_folder(folder).ok_or_else(|| {
+            let problem = if folder.is_dir() { format!("holds no {name}") } else { "there is no such file".into() };
+            missing(format!("{named}{}: {problem}", folder.display()))
+        });
+    }
+    // A variable that names Inception's file says nothing against the cache.
+    let beside = variable.and_then(Path::parent).and_then(in_folder);
+    beside.or_else(|| cache.and_then(in_folder)).ok_or_else(|| {
+        missing(cache.map_or("no cache folder is known".into(), |cache| format!("no {name} in {}", cache.display())))
+    })
 }
 
 fn inside(path: &Path) -> Option<PathBuf> {
@@ -104,5 +147,28 @@ mod tests {
         assert!(error.contains("holds none of pt_inception"), "{error}");
         let error = search(None, None, Some(folder.path()), false).unwrap_err().to_string();
         assert!(error.contains("cargo xtask assets inception"), "{error}");
+    }
+    #[test]
+    fn lpips_lies_where_the_variable_points_or_in_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |folder_name: &str, name: &str| {
+            let file = folder.path().join(folder_name).join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "weights").unwrap();
+            file
+        };
+        let (inception, cached) = (place("variable", NAMES[0]), place("cache", "lpips-vgg16.safetensors"));
+        let (variable, cache) = (inception.parent(), cached.parent());
+        let find = |given, variable| search_lpips(LpipsNet::Vgg16, given, variable, cache);
+        assert_eq!(find(None, None).unwrap(), cached);
+        assert_eq!(find(None, Some(inception.as_path())).unwrap(), cached);
+        let error = find(None, variable).unwrap_err().to_string();
+        assert!(error.contains("FRUGAN_WEIGHTS = ") && error.contains("holds no lpips-vgg16"), "{error}");
+        let beside = place("variable", "lpips-vgg16.safetensors");
+        assert_eq!(find(None, variable).unwrap(), beside);
+        assert_eq!(find(None, Some(inception.as_path())).unwrap(), beside);
+        assert_eq!(find(cache, variable).unwrap(), cached);
+        assert_eq!(find(Some(beside.as_path()), None).unwrap(), beside);
+        assert!(find(Some(Path::new("nowhere")), variable).unwrap_err().to_string().contains("no such file"));
     }
 }

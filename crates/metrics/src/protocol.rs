@@ -21,6 +21,14 @@ pub enum Tap {
 }
 
 impl Tap {
+    /// All of them.
+    ///
+    /// ```
+    /// # use frugan_metrics::Tap;
+    /// assert!(Tap::ALL.contains(&Tap::Random));
+    /// ```
+    pub const ALL: [Self; 5] = [Self::Pool2048, Self::Mean768, Self::Mean192, Self::Mean64, Self::Random];
+
     /// Features of an image.
     ///
     /// ```
@@ -55,6 +63,8 @@ pub enum Metric {
     Kid,
     /// Precision, recall, density and coverage, k = 5, strict.
     Prdc,
+    /// Precision and recall as StyleGAN2-ADA's code reports them, k = 3, balls with their edge.
+    Pr,
     /// The leak measure.
     Leak,
 }
@@ -66,8 +76,14 @@ impl Metric {
     /// # use frugan_metrics::Metric;
     /// assert_eq!(Metric::ALL[0], ("fid", Metric::Fid));
     /// ```
-    pub const ALL: [(&'static str, Self); 5] =
-        [("fid", Self::Fid), ("is", Self::Is), ("kid", Self::Kid), ("prdc", Self::Prdc), ("leak", Self::Leak)];
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("fid", Self::Fid),
+        ("is", Self::Is),
+        ("kid", Self::Kid),
+        ("prdc", Self::Prdc),
+        ("pr", Self::Pr),
+        ("leak", Self::Leak),
+    ];
 
     /// The metric of this name.
     ///
@@ -150,6 +166,37 @@ impl Protocol {
         ["precision", "recall", "density", "coverage"].map(|name| self.against_reference(name))
     }
 
+    /// Names of precision and recall as StyleGAN2-ADA's code reports them, on VGG16's features, which no weights file
+    /// here gives; then those of the same numbers on the features that were measured.
+    ///
+    /// ```
+    /// # use frugan_metrics::{Protocol, Reference, Tap};
+    /// let protocol = Protocol { tap: Tap::Pool2048, num_fakes: 50_000, reference: Reference::Full };
+    /// let [published, measured] = protocol.precision_recall();
+    /// assert_eq!(published[0], "pr50k3_full_precision");
+    /// assert_eq!(measured[1], "pr50k3_inception_full_recall");
+    /// ```
+    pub fn precision_recall(&self) -> [[String; 2]; 2] {
+        let network = match self.tap {
+            Tap::Pool2048 => "inception_",
+            Tap::Mean768 => "inception768_",
+            Tap::Mean192 => "inception192_",
+            Tap::Mean64 => "inception64_",
+            Tap::Random => "random_",
+        };
+        let (fakes, reference) = (count(self.num_fakes), self.reference.name());
+        ["", network]
+            .map(|network| ["precision", "recall"].map(|part| format!("pr{fakes}3_{network}{reference}_{part}")))
+    }
+
+    /// All of them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = vec![self.fid(), self.kid(), self.inception_score()];
+        names.extend(self.prdc());
+        names.extend(self.precision_recall().into_iter().flatten());
+        names
+    }
+
     fn against_reference(&self, metric: &str) -> String {
         let network = match self.tap {
             Tap::Pool2048 => "",
@@ -163,8 +210,16 @@ impl Protocol {
 }
 
 /// 10000 is `10k`, 1500 stays.
-fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     if n >= 1000 && n.is_multiple_of(1000) { format!("{}k", n / 1000) } else { n.to_string() }
+}
+
+/// The number that [`count`] writes so.
+pub(crate) fn parse_count(text: &str) -> Option<usize> {
+    let (digits, unit) = text.strip_suffix('k').map_or((text, 1), |thousands| (thousands, 1000));
+    // `parse` would take a sign as well.
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<usize>().ok())??;
+    number.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -178,6 +233,9 @@ mod tests {
             assert!(!protocol.fid().starts_with("fid10k"), "{}", protocol.fid());
             assert!(!protocol.kid().starts_with("kid10k"), "{}", protocol.kid());
             assert!(!protocol.prdc()[0].starts_with("precision10k"), "{:?}", protocol.prdc());
+            let [published, measured] = protocol.precision_recall();
+            assert_eq!(published[0], "pr10k3_test_precision");
+            assert_ne!(published, measured);
         }
     }
 }

@@ -7,8 +7,7 @@ use frugan_augment::Policy;
 use frugan_autograd::{Device, Tensor, Var};
 use frugan_data::{DataConfig, Dataset, Splits, images_to_float};
 use frugan_metrics::{
-    EvalConfig, Evaluator, FeatureCache, GeneratorMode, Images, Leak, LeakDetector, Reference, Score,
-    to_uint8_diffaugment,
+    EvalConfig, Evaluator, FeatureCache, Images, Leak, LeakDetector, Reference, Score, to_uint8_diffaugment,
 };
 use frugan_models::Generator;
 use frugan_nn::{Mode, Purpose, Stream};
@@ -16,7 +15,8 @@ use frugan_nn::{Mode, Purpose, Stream};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::library::Library;
-use crate::snapshot::fakes;
+use crate::path_length::path_lengths;
+use crate::snapshot::{Draw, fakes};
 use crate::stats::Record;
 use crate::tick::kimg;
 use crate::trainer::Trainer;
@@ -28,7 +28,10 @@ const LEAK_REALS: usize = 1000;
 pub struct Evaluation {
     config: EvalConfig,
     policy: Policy,
-    reference: Dataset,
+    /// The protocol's own first; a second where `eval.also` names another split.
+    references: Vec<(Reference, Dataset)>,
+    /// Labels that the fakes' are drawn from, where the data's config says so.
+    labels: Option<Vec<i32>>,
     network: String,
     ready: Mutex<Option<Arc<Evaluator>>>,
 }
@@ -39,29 +42,41 @@ impl Evaluation {
     /// # Errors
     /// If the weights are missing or of another network.
     pub fn new(config: &Config, splits: &Splits, library: &mut Library) -> Result<Self> {
-        let reference = match config.eval.reference {
-            Reference::Test => splits.test.clone(),
-            // All training images, also where the run trains on a subset: the published protocol.
-            Reference::Train => {
-                let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
-                library.splits(&whole)?.train.clone()
-            }
-        };
+        let mut references = Vec::new();
+        for reference in config.eval.references()? {
+            let images = match reference {
+                Reference::Test => splits.test.clone(),
+                // All training images, also where the run trains on a subset: the published protocol.
+                Reference::Train | Reference::Full => {
+                    let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
+                    library.splits(&whole)?.train.clone()
+                }
+            };
+            references.push((reference, images));
+        }
         let policy = Policy::parse(&config.augment.policy).map_err(|e| Error::Config(e.to_string()))?;
         let network = library.network(&config.eval)?;
-        Ok(Self { config: config.eval.clone(), policy, reference, network, ready: Mutex::new(None) })
+        let whole = references.iter().find(|(reference, _)| reference.is_train()).map(|(_, images)| images);
+        let labels = config.data.fake_labels.of(whole.unwrap_or(&splits.train));
+        Ok(Self { config: config.eval.clone(), policy, references, labels, network, ready: Mutex::new(None) })
     }
 
     /// One line on what the numbers are.
     pub fn describe(&self) -> String {
-        let c = &self.config;
+        let (config, reference) = (&self.config, self.reference());
+        let also = if config.also.is_empty() { String::new() } else { format!(", and {}", config.also.join(", ")) };
         format!(
-            "{} fakes against {} ({} images) by {}",
-            c.num_fakes,
-            self.reference.name,
-            self.reference.len(),
+            "{} fakes against {} ({} images) by {}{also}",
+            config.num_fakes,
+            reference.name,
+            reference.len(),
             self.network
         )
+    }
+
+    /// The reals of the protocol: the test split, or all training images whatever the run trains on.
+    pub fn reference(&self) -> &Dataset {
+        &self.references[0].1
     }
 
     /// The feature network, in words.
@@ -71,10 +86,7 @@ impl Evaluation {
 
     /// Batch norm of the generator that makes the fakes.
     pub fn mode(&self) -> Mode {
-        match self.config.generator_mode {
-            GeneratorMode::Batch => Mode::Batch,
-            GeneratorMode::Running => Mode::Running,
-        }
+        self.config.generator_mode.layers()
     }
 
     /// Measures a generator. `progress` hears of fakes made.
@@ -91,15 +103,35 @@ impl Evaluation {
         let mut measurement = evaluator.begin();
         let shape = generator.image_shape();
         let mut done = 0;
-        let (count, batch) = (self.config.num_fakes, self.config.batch);
-        fakes(generator, (count, batch), (self.mode(), self.config.seed), device, |pixels| {
+        let count = self.config.most_fakes()?;
+        let labels = self.labels.as_deref();
+        let draw = Draw {
+            count,
+            batch: self.config.batch,
+            mode: self.mode(),
+            seed: self.config.seed,
+            rule: self.config.uint8,
+            labels,
+        };
+        fakes(generator, draw, device, |pixels| {
             let images = Images::new(pixels, shape)?;
             done += images.len();
             measurement.push(images)?;
             progress(done, count);
             Ok(())
         })?;
-        Ok(measurement.finish()?.into_iter().collect())
+        let mut scores: BTreeMap<String, Score> = measurement.finish()?.into_iter().collect();
+        scores.extend(path_lengths(generator, &self.config, labels, device)?);
+        Ok(scores)
+    }
+
+    /// What the reals have against themselves under this protocol ([`Evaluator::floor`]).
+    ///
+    /// # Errors
+    /// If the reference cannot be computed.
+    pub fn floor(&self) -> Result<BTreeMap<String, f64>> {
+        let scores = self.evaluator()?.floor()?;
+        Ok(scores.into_iter().filter_map(|(name, score)| Some((name, score.value()?))).collect())
     }
 
     pub(crate) fn run(&self, trainer: &Trainer, progress: &dyn Fn(usize, usize)) -> Result<Record> {
@@ -114,8 +146,10 @@ impl Evaluation {
             return Ok(evaluator.clone());
         }
         let mut evaluator = Evaluator::open(&self.config)?;
-        let images = Images::new(&self.reference.images, self.reference.shape)?;
-        evaluator.set_reference(images, FeatureCache::of_user().as_ref())?;
+        for (reference, reals) in &self.references {
+            let images = Images::new(&reals.images, reals.shape)?;
+            evaluator.set_reference_of(*reference, images, FeatureCache::of_user().as_ref())?;
+        }
         if let Some(detector) = self.leak_detector()? {
             evaluator.set_leak(detector);
         }
@@ -128,8 +162,8 @@ impl Evaluation {
         if kinds.is_empty() {
             return Ok(None);
         }
-        let clean = &self.reference.images[..self.reference.image_bytes() * LEAK_REALS.min(self.reference.len())];
-        let shape = self.reference.shape;
+        let reals = self.reference();
+        let (clean, shape) = (&reals.images[..reals.image_bytes() * LEAK_REALS.min(reals.len())], reals.shape);
         let mut augmented = Vec::new();
         for kind in kinds {
             augmented.push((kind, augment(clean, shape, kind)?));

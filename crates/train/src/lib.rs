@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod estimate;
 mod evaluation;
+mod floor;
 mod grid;
 mod interrupt;
 mod library;
@@ -17,6 +18,7 @@ mod monitor;
 mod nonfinite;
 mod objective;
 mod observer;
+mod path_length;
 mod run;
 mod run_dir;
 mod snapshot;
@@ -33,7 +35,8 @@ pub use config::{Config, EmaConfig, First, KeepSnapshots, Lazy, OptimConfig, Tra
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use evaluation::Evaluation;
-pub use grid::Grid;
+pub use floor::read_floor;
+pub use grid::{Grid, tiled};
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use monitor::{
@@ -42,9 +45,10 @@ pub use monitor::{
 pub use nonfinite::Nonfinite;
 pub use objective::{DBatch, DDraws, DLosses, Objective};
 pub use observer::{Observer, Silent, Speed};
+pub use path_length::path_lengths;
 pub use run::{Outcome, Plan, Status, distance};
 pub use run_dir::{RunDir, newest_state};
-pub use snapshot::{About, Snapshot, class_rows, fakes};
+pub use snapshot::{About, Draw, Snapshot, class_rows, fakes};
 pub use stats::{Record, read_records};
 pub use tensorboard::{EventWriter, Hparam};
 pub use trainer::Trainer;

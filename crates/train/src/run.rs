@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use frugan_autograd::{Device, detect_nonfinite};
+use frugan_metrics::EvalConfig;
 
 use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
+use crate::floor;
 use crate::interrupt::Interrupt;
 use crate::library::Library;
 use crate::log::Log;
@@ -98,7 +100,7 @@ impl Plan {
     /// # Errors
     /// If the folder cannot be read.
     pub fn is_finished(&self) -> Result<bool> {
-        let last = Outcome::read(&self.dir, Status::Finished)?.last.map(|record| record.step);
+        let last = Outcome::read(&self.dir, Status::Finished, &self.config.eval)?.last.map(|record| record.step);
         Ok(newest_state(&self.dir)? == Some(self.config.train.steps) && last == Some(self.config.train.steps))
     }
 
@@ -185,7 +187,7 @@ impl Running<'_> {
             if interrupt.is_requested() {
                 self.save()?;
                 self.note(&format!("stopped at step {} as asked; the same command goes on", self.trainer.itr))?;
-                return Outcome::read(self.run.path(), Status::Interrupted);
+                return Outcome::read(self.run.path(), Status::Interrupted, &self.plan.config.eval);
             }
             self.trainer.step().map_err(|error| self.explain(error))?;
             let step = self.trainer.itr;
@@ -204,7 +206,7 @@ impl Running<'_> {
                 self.save()?;
             }
         }
-        Outcome::read(self.run.path(), Status::Finished)
+        Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)
     }
 
     fn tick(&mut self) -> Result<()> {
@@ -245,8 +247,10 @@ impl Running<'_> {
             let line = Record { values: BTreeMap::from([(name.clone(), *value)]), ..record.clone() };
             line.append_to(&self.run.metric(name))?;
         }
+        floor::write_once(self.run.path(), &self.plan.evaluation)?;
         snapshot::save(&self.run.snapshot(record.step), self.trainer.ema.as_ref(), &self.about())?;
-        self.progress.best_step = Outcome::read(self.run.path(), Status::Finished)?.best.map(|best| best.step);
+        let outcome = Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)?;
+        self.progress.best_step = outcome.best.map(|best| best.step);
         self.log.evaluation(&record)?;
         self.observer.evaluated(&record);
         // An evaluation is not training: the next tick's rate leaves it out.
@@ -314,11 +318,12 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 impl Outcome {
-    /// From the metric files of a run directory; no records if there are none.
+    /// From the metric files of a run directory; no records if there are none. `eval` says by which metric the best one
+    /// is chosen ([`distance`]).
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub fn read(dir: &Path, status: Status) -> Result<Self> {
+    pub fn read(dir: &Path, status: Status, eval: &EvalConfig) -> Result<Self> {
         let mut steps: BTreeMap<u64, Record> = BTreeMap::new();
         let mut names: Vec<PathBuf> = match std::fs::read_dir(dir) {
             Ok(entries) => entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect(),
@@ -335,16 +340,14 @@ impl Outcome {
                 merged.values.extend(record.values);
             }
         }
-        let best = steps.values().filter_map(|r| distance(r).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
+        let best = steps.values().filter_map(|r| distance(r, eval).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
         Ok(Self { status, best: best.map(|(_, record)| record.clone()), last: steps.values().next_back().cloned() })
     }
 }
 
-/// The FID-like value of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does).
-pub fn distance(record: &Record) -> Option<f64> {
-    record
-        .values
-        .keys()
-        .filter(|name| name.starts_with("fid") || name.starts_with("frd"))
-        .find_map(|name| record.get(name))
+/// The Fréchet distance of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does): that of the
+/// run's own protocol, or the first of `eval.also` where `eval.metrics` has none.
+pub fn distance(record: &Record, eval: &EvalConfig) -> Option<f64> {
+    let distances = || record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd"));
+    distances().filter(|name| eval.is_own(name)).chain(distances()).find_map(|name| record.get(name))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use frugan_autograd::{Device, Ints, Var, no_grad};
-use frugan_metrics::to_uint8_diffaugment;
+use frugan_metrics::Uint8Rule;
 use frugan_models::{Generator, Placement};
 use frugan_nn::{Mode, Purpose, TensorMap};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor_file;
-use crate::trainer::latents;
+use crate::trainer::{labels_of_data, latents};
 
 const FORMAT: u32 = 1;
 
@@ -83,23 +83,44 @@ impl About {
 const LATENT: Purpose = Purpose::new("eval.latent");
 const LABELS: Purpose = Purpose::new("eval.labels");
 
-/// `count` fakes as u8 `[count, C, H, W]`, made in batches of `batch` (batch norm in [`Mode::Batch`] sees each batch:
-/// the protocol of DiffAugment's code), latents and uniform labels from `seed`. `each` gets them batch by batch.
+/// How the fakes of an evaluation are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Fakes.
+    pub count: usize,
+    /// Fakes that pass through the generator together: batch norm in [`Mode::Batch`] sees each batch, as in the protocol
+    /// of DiffAugment's code.
+    pub batch: usize,
+    /// Batch norm of the generator.
+    pub mode: Mode,
+    /// Of latents and labels.
+    pub seed: u64,
+    /// How floats become bytes.
+    pub rule: Uint8Rule,
+    /// Labels of images that the fakes' labels are drawn from (StyleGAN2-ADA's code); uniform over the classes without.
+    pub labels: Option<&'a [i32]>,
+}
+
+/// Fakes as u8 `[batch, C, H, W]`; `each` gets them batch by batch.
 ///
 /// # Errors
 /// If memory runs out, or `each` fails.
 pub fn fakes(
     generator: &dyn Generator,
-    (count, batch): (usize, usize),
-    (mode, seed): (Mode, u64),
+    draw: Draw<'_>,
     device: &Device,
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let image = generator.image_shape().iter().product::<usize>();
-    for start in (0..count).step_by(batch) {
-        let (z, labels) = latents(generator, batch, [LATENT, LABELS], seed, (start / batch) as u64, device)?;
-        let images = no_grad(|| generator.generate(&z, &labels, mode))?;
-        let pixels = to_uint8_diffaugment(&images.to_vec::<f32>()?);
+    let Draw { count, batch, seed, .. } = draw;
+    for (step, start) in (0_u64..).zip((0..count).step_by(batch)) {
+        let (z, uniform) = latents(generator, batch, [LATENT, LABELS], seed, step, device)?;
+        let labels = match draw.labels {
+            Some(of_data) => labels_of_data(of_data, batch, [seed, step], LABELS).to_device(device)?,
+            None => uniform,
+        };
+        let images = no_grad(|| generator.generate(&z, &labels, draw.mode))?;
+        let pixels = draw.rule.to_bytes(&images.to_vec::<f32>()?);
         each(&pixels[..image * batch.min(count - start)])?;
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::monitor::pairwise_distance;
 use crate::objective::Objective;
 use crate::stats::Sums;
 
-pub(crate) use latents::latents;
+pub(crate) use latents::{labels_of_data, latents};
 
 /// Everything that a step changes.
 pub struct Trainer {

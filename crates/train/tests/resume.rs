@@ -191,16 +191,12 @@ fn a_snapshot_rebuilds_its_generator() {
     let snapshot = Snapshot::load(&dir.path().join("snapshot-9.safetensors"), &frugan_autograd::Device::Cpu).unwrap();
     assert_eq!((snapshot.about.step, snapshot.about.resolution, snapshot.about.num_classes), (9, 32, 10));
     let mut pixels = Vec::new();
-    frugan_train::fakes(
-        snapshot.generator.as_ref(),
-        (20, 8),
-        (frugan_nn::Mode::Batch, 0),
-        &frugan_autograd::Device::Cpu,
-        |batch| {
-            pixels.extend_from_slice(batch);
-            Ok(())
-        },
-    )
+    let (mode, rule) = (frugan_nn::Mode::Batch, frugan_metrics::Uint8Rule::Diffaugment);
+    let draw = frugan_train::Draw { count: 20, batch: 8, mode, seed: 0, rule, labels: None };
+    frugan_train::fakes(snapshot.generator.as_ref(), draw, &frugan_autograd::Device::Cpu, |batch| {
+        pixels.extend_from_slice(batch);
+        Ok(())
+    })
     .unwrap();
     assert_eq!(pixels.len(), 20 * 3 * 32 * 32);
     assert!(pixels.iter().any(|p| *p != pixels[0]));
@@ -210,10 +206,11 @@ fn a_snapshot_rebuilds_its_generator() {
 fn the_outcome_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let outcome = plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
-    assert_eq!(Outcome::read(dir.path(), Status::Finished).unwrap(), outcome);
+    let eval = Config::from_toml(TINY).unwrap().eval;
+    assert_eq!(Outcome::read(dir.path(), Status::Finished, &eval).unwrap(), outcome);
     let best = outcome.best.unwrap();
     let last = outcome.last.unwrap();
-    assert!(frugan_train::distance(&best).unwrap() <= frugan_train::distance(&last).unwrap());
+    assert!(frugan_train::distance(&best, &eval).unwrap() <= frugan_train::distance(&last, &eval).unwrap());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod file;
 mod formula;
 mod inception;
 mod losses;
+mod lpips;
 mod metrics;
 mod optim;
 mod sg2_models;
@@ -122,7 +123,10 @@ fn check_of(file: &GoldenFile) -> Option<CheckKind> {
         "losses" => losses::check_of(&file.case),
         "biggan" if file.case == "step" => Some(biggan_step::check),
         "biggan" => biggan::check_of(&file.case),
-        "metrics" => metrics::check_of(&file.case).or_else(|| inception::check_of(&file.case)),
+        "metrics" => {
+            let case = &file.case;
+            metrics::check_of(case).or_else(|| inception::check_of(case)).or_else(|| lpips::check_of(case))
+        }
         "sg2" => sg2_ops::check_of(&file.case).or_else(|| sg2_models::check_of(&file.case)),
         _ => None,
     }

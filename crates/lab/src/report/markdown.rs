@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Cell, Grid, Report, family};
 
 /// The families shown in the table; all others, spreads and single leaks stand in the JSON.
-const SHOWN: [&str; 6] = ["is", "fid", "frd", "kid", "krd", "leak"];
+const SHOWN: [&str; 8] = ["is", "fid", "frd", "kid", "krd", "pr", "ppl", "leak"];
 
 /// The whole page.
 pub(crate) fn page(report: &Report) -> String {
@@ -55,6 +55,41 @@ fn facts(report: &Report) -> Vec<String> {
         format!("seeds: {}; device: {}", seeds(report), report.device),
         format!("frugan {} (commit {}): `{}`", report.version, report.commit, report.command),
     ]
+    .into_iter()
+    .chain(floor_lines(report))
+    .collect()
+}
+
+/// What the reals have against themselves, where a run has measured it: one line, or one for each group of columns whose
+/// reals are the same.
+pub(crate) fn floor_lines(report: &Report) -> Vec<String> {
+    let mut columns: Vec<(&str, BTreeMap<&str, f64>)> = Vec::new();
+    for cell in report.cells.iter().filter(|cell| !cell.floor.is_empty()) {
+        let values = cell.floor.iter().filter(|(name, _)| !is_part(name)).map(|(name, value)| (name.as_str(), *value));
+        match columns.iter_mut().find(|(column, _)| *column == cell.column) {
+            Some((_, known)) => known.extend(values),
+            None => columns.push((&cell.column, values.collect())),
+        }
+    }
+    let mut groups: Vec<(Vec<&str>, BTreeMap<&str, f64>)> = Vec::new();
+    for (column, values) in columns {
+        match groups.iter_mut().find(|(_, known)| *known == values) {
+            Some((names, _)) => names.push(column),
+            None => groups.push((vec![column], values)),
+        }
+    }
+    let alone = groups.len() == 1;
+    let line = |(columns, values): (Vec<&str>, BTreeMap<&str, f64>)| {
+        let of = if alone { String::new() } else { format!(" of {}", columns.join("; ")) };
+        let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+        format!("floor{of}: one half of the reals against the other has {}", values.join(", "))
+    };
+    groups.into_iter().map(line).collect()
+}
+
+/// A spread, or a share of a number that is shown.
+fn is_part(name: &str) -> bool {
+    name.ends_with("_std") || name.starts_with("leak_")
 }
 
 /// The cells that nothing was run for, a reason a line.
@@ -149,7 +184,6 @@ fn shown_metrics(report: &Report) -> Vec<String> {
         report.cells.iter().flat_map(|cell| cell.ours.keys().chain(cell.last.keys())).collect();
     names.sort();
     names.dedup();
-    let is_part = |name: &str| name.ends_with("_std") || name.starts_with("leak_");
     let place = |name: &str| SHOWN.iter().position(|shown| *shown == family(name)).filter(|_| !is_part(name));
     let mut shown: Vec<String> = names.into_iter().filter(|name| place(name).is_some()).cloned().collect();
     shown.sort_by_key(|name| place(name));

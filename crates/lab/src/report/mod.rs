@@ -16,7 +16,7 @@ use crate::runs::lift;
 use crate::table::MetricSpec;
 
 pub(crate) use grid::Grid;
-pub(crate) use markdown::{number, results_grid};
+pub(crate) use markdown::{floor_lines, number, results_grid};
 
 /// Everything that the three renderings show.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +60,12 @@ pub(crate) struct Cell {
     pub(crate) last_step: Option<u64>,
     /// D's accuracy on training images minus that on held-out ones, the mean over the run's last tenth.
     pub(crate) last_gap: Option<f64>,
+    /// What the reals of these metrics have against themselves, one half against the other.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) floor: BTreeMap<String, f64>,
+    /// The metrics of the run's own protocol, without those of `eval.also`.
+    #[serde(skip)]
+    pub(crate) own: Vec<String>,
     /// What a number means: fakes, statistics, reference, selection.
     pub(crate) protocol: String,
     pub(crate) data: String,
@@ -107,12 +113,15 @@ impl Report {
         Ok(paths)
     }
 
-    /// The names of our metrics that stand beside the paper's `spec`: the same family, and for a distance the
-    /// random network's stand-in under its own name.
+    /// The names of our metrics that stand beside the paper's `spec`: the same name; or the same family, those of the
+    /// runs' own protocol first; and for a distance the random network's stand-in under its own name.
     pub(crate) fn ours_for(&self, spec: &MetricSpec) -> Option<&str> {
-        let names = || self.cells.iter().flat_map(|cell| cell.ours.keys().chain(cell.last.keys()));
-        let of = |wanted: &str| names().find(|name| family(name) == wanted);
-        let stand_in = || if spec.name == "fid" { of("frd") } else { None };
+        let own = || self.cells.iter().flat_map(|cell| &cell.own);
+        let all = || self.cells.iter().flat_map(|cell| cell.ours.keys().chain(cell.last.keys()));
+        let of = |wanted: &str| {
+            all().find(|name| *name == wanted).or_else(|| own().chain(all()).find(|name| family(name) == wanted))
+        };
+        let stand_in = || spec.name.strip_prefix("fid").and_then(|rest| of(&format!("frd{rest}")));
         of(&spec.name).or_else(stand_in).map(String::as_str)
     }
 
@@ -198,6 +207,43 @@ mod tests {
         assert!(lines[2].contains("n/a (no logits)"), "{text}");
         assert!(lines[0].contains("D's gap") && lines[2].contains("0.300"), "{text}");
         assert!(lines[5].contains("D only") && lines[5].contains("| -"), "{text}");
+    }
+
+    #[test]
+    fn a_metric_named_whole_is_that_one_and_a_family_its_first() {
+        let mut report = report();
+        for cell in &mut report.cells {
+            cell.ours.insert("frd512_full".into(), Some(1.0));
+            cell.ours.insert("frd100_train".into(), Some(1.0));
+            cell.own = vec!["frd256_test".into()];
+        }
+        let ours = |name: &str| {
+            let spec = MetricSpec { name: name.into(), label: "FID".into(), select: true };
+            report.ours_for(&spec).map(str::to_owned)
+        };
+        assert_eq!(ours("fid").as_deref(), Some("frd256_test"));
+        assert_eq!(ours("fid512_full").as_deref(), Some("frd512_full"));
+        assert_eq!(ours("fid50k_full"), None);
+    }
+
+    #[test]
+    fn the_floor_stands_once_for_all_columns_or_by_column() {
+        let mut report = report();
+        assert!(markdown::floor_lines(&report).is_empty());
+        for cell in &mut report.cells {
+            cell.floor = [("frd128_test", 0.5), ("krd128_test", 0.001), ("krd128_test_std", 0.2)].map(owned).into();
+        }
+        report.cells[0].floor.extend([("frd64_full", 0.75)].map(owned));
+        let lines = markdown::floor_lines(&report);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].ends_with("has frd128_test 0.500, frd64_full 0.750, krd128_test 0.00100"), "{lines:?}");
+        report.cells.retain(|cell| cell.column == "translation");
+        let alone = "floor: one half of the reals against the other has frd128_test 0.500, krd128_test 0.00100";
+        assert_eq!(markdown::floor_lines(&report), [alone]);
+    }
+
+    fn owned((name, value): (&str, f64)) -> (String, f64) {
+        (name.to_string(), value)
     }
 
     #[test]

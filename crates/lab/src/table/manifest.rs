@@ -31,7 +31,8 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MetricSpec {
-    /// `is`, `fid`: the key in `paper`, and the family of our metric's name (`fid10k_test`).
+    /// The key in `paper`, and the family of our metric's name (`is`, `fid`) or, where a run measures several of a
+    /// family, the whole of it (`fid10k_test`, `fid50k_full`).
     pub(crate) name: String,
     pub(crate) label: String,
     /// Whether the snapshot to report is the one with the lowest value of this metric.

@@ -1,14 +1,15 @@
 //! `frugan eval`: the metrics of a snapshot or of a folder of images, against a data set or another folder.
 
+mod nearest;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::Device;
 use frugan_data::{DataConfig, DataName, Dataset, Labels};
-use frugan_metrics::{Evaluator, FeatureCache, Features, Floor, GeneratorMode, Images, Reference, Scores};
-use frugan_nn::Mode;
-use frugan_train::{Config, Evaluation, Snapshot, fakes};
+use frugan_metrics::{EvalConfig, Evaluator, FeatureCache, Features, Floor, Images, Reference, Score, Scores};
+use frugan_train::{Config, Draw, Evaluation, Snapshot, fakes, path_lengths};
 use serde_json::json;
 
 use super::arguments;
@@ -28,6 +29,8 @@ pub(crate) struct Args {
     /// Measure real against real instead: the training images against the test images, and two halves of the former
     #[arg(long)]
     floor: bool,
+    #[command(flatten)]
+    search: nearest::Search,
     /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
@@ -53,8 +56,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(input(format!("{}: frugan eval reads eval.*, data.* and device only", other.name())));
     }
     let paths: Vec<&Path> = paths.into_iter().map(Path::new).collect();
+    if let ([subject, folder @ ..], false) = (paths.as_slice(), args.search.nearest.is_empty())
+        && folder.len() < 2
+    {
+        return nearest::run(subject, folder.first().copied(), &arguments, &args.search, args.out.as_deref());
+    }
     match (args.floor, paths.as_slice()) {
-        (true, []) => floor_of_data(&settle(None, &arguments)?, args.out.as_deref()),
+        (true, []) => floor_of_data(&settle(None, &arguments, true)?, args.out.as_deref()),
         (true, _) => Err(input("--floor measures a data set: name it by data=cifar10, without a snapshot or folder")),
         (false, [subject]) => measure(subject, None, &arguments, args.out.as_deref()),
         (false, [subject, reference]) => measure(subject, Some(reference), &arguments, args.out.as_deref()),
@@ -62,8 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// The config: a snapshot's own or the defaults, the arguments over it.
-fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Result<Resolved<Config>> {
+/// The config: a snapshot's own or the defaults, the arguments over it. `measures` says whether a feature network is
+/// wanted, for which another may stand in.
+fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument], measures: bool) -> Result<Resolved<Config>> {
     let library = Library::open(None)?;
     let mut composer = Composer::new(&library);
     if let Some((path, snapshot)) = snapshot {
@@ -73,7 +82,7 @@ fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Resul
         composer.argument(argument)?;
     }
     let first: Resolved<Config> = composer.resolve()?;
-    for layer in stand_ins(&first, Allowed { data: false, network: true })? {
+    for layer in stand_ins(&first, Allowed { data: false, network: measures })? {
         eprintln!("{}", layer.name);
         composer.layer(layer);
     }
@@ -83,7 +92,7 @@ fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument]) -> Resul
 }
 
 fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: Option<&Path>) -> Result<ExitCode> {
-    let (subject, resolved) = open_subject(path, arguments)?;
+    let (subject, resolved) = open_subject(path, arguments, true)?;
     let mut config = resolved.config.eval.clone();
     if let Subject::Images(images) = &subject
         && !resolved.provenance.contains_key("eval.num_fakes")
@@ -104,7 +113,7 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         }
         None => {
             let name = format!("{} {}", resolved.config.data.name, config.reference.name());
-            (reference_of(&resolved.config)?, name)
+            (reference_of(&resolved.config, config.reference)?, name)
         }
     };
     let mut evaluator = Evaluator::open(&config).or_input()?;
@@ -122,7 +131,13 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         (Subject::Snapshot(snapshot, device), None) => score_as_in_training(snapshot, device, &resolved.config)?,
         _ => {
             evaluator.set_reference(images, cache.as_ref()).or_input()?;
-            score(&subject, &evaluator, &resolved.config)?
+            for other in config.references().or_input()?.into_iter().skip(1) {
+                // A folder stands for both splits.
+                let split = reference.is_none().then(|| reference_of(&resolved.config, other)).transpose()?;
+                let images = images_of(split.as_ref().unwrap_or(&reals))?;
+                evaluator.set_reference_of(other, images, cache.as_ref()).or_input()?;
+            }
+            score(&subject, &evaluator)?
         }
     };
     let features = features(&evaluator, images, cache.as_ref())?;
@@ -137,15 +152,15 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
     write(out, json!({"subject": what, "reference": reals_name, "scores": object(&scores), "floor": object(&floor)}))
 }
 
-fn open_subject(path: &Path, arguments: &[Argument]) -> Result<(Subject, Resolved<Config>)> {
+fn open_subject(path: &Path, arguments: &[Argument], measures: bool) -> Result<(Subject, Resolved<Config>)> {
     if path.is_dir() {
-        let resolved = settle(None, arguments)?;
+        let resolved = settle(None, arguments, measures)?;
         return Ok((Subject::Images(read_folder(path)?), resolved));
     }
     let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
     let device: Device = device.parse().input("--device")?;
     let snapshot = Snapshot::load(path, &device).map_err(lift)?;
-    let resolved = settle(Some((path, &snapshot)), arguments)?;
+    let resolved = settle(Some((path, &snapshot)), arguments, measures)?;
     Ok((Subject::Snapshot(Box::new(snapshot), device), resolved))
 }
 
@@ -162,13 +177,10 @@ fn read_folder(path: &Path) -> Result<Dataset> {
 }
 
 /// The test images, or all training images, also where the run trained on a subset.
-fn reference_of(config: &Config) -> Result<Dataset> {
+fn reference_of(config: &Config, reference: Reference) -> Result<Dataset> {
     let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
     let splits = frugan_data::open(&whole).or_input()?;
-    Ok(match config.eval.reference {
-        Reference::Test => splits.test,
-        Reference::Train => splits.train,
-    })
+    Ok(if reference.is_train() { splits.train } else { splits.test })
 }
 
 fn images_of(dataset: &Dataset) -> Result<Images<'_>> {
@@ -191,31 +203,48 @@ fn score_as_in_training(snapshot: &Snapshot, device: &Device, config: &Config) -
     Ok(scores.into_iter().collect())
 }
 
-fn score(subject: &Subject, evaluator: &Evaluator, config: &Config) -> Result<Scores> {
+fn score(subject: &Subject, evaluator: &Evaluator) -> Result<Scores> {
     let eval = evaluator.config();
+    let wanted = eval.most_fakes().or_input()?;
     let mut measurement = evaluator.begin();
     match subject {
-        Subject::Images(images) if images.len() < eval.num_fakes => {
-            return Err(input(format!("eval.num_fakes = {}: the folder has {} images", eval.num_fakes, images.len())));
+        Subject::Images(images) if images.len() < wanted => {
+            let key = if wanted == eval.num_fakes { "eval.num_fakes = " } else { "eval.also takes " };
+            return Err(input(format!("{key}{wanted}: the folder has {} images", images.len())));
         }
         Subject::Images(images) => {
             let all = images_of(images)?;
-            measurement.push(all.slice(0, eval.num_fakes)).or_input()?;
+            measurement.push(all.slice(0, wanted)).or_input()?;
         }
         Subject::Snapshot(snapshot, device) => {
             let generator = snapshot.generator.as_ref();
-            let mode = match eval.generator_mode {
-                GeneratorMode::Batch => Mode::Batch,
-                GeneratorMode::Running => Mode::Running,
-            };
             let shape = generator.image_shape();
-            fakes(generator, (eval.num_fakes, eval.batch), (mode, config.eval.seed), device, |pixels| {
-                Ok(measurement.push(Images::new(pixels, shape)?)?)
-            })
+            fakes(
+                generator,
+                draw_of(eval, wanted),
+                device,
+                |pixels| Ok(measurement.push(Images::new(pixels, shape)?)?),
+            )
             .map_err(lift)?;
         }
     }
-    measurement.finish().or_input()
+    let mut scores = measurement.finish().or_input()?;
+    match subject {
+        Subject::Snapshot(snapshot, device) => {
+            scores.extend(path_lengths(snapshot.generator.as_ref(), eval, None, device).map_err(lift)?);
+        }
+        Subject::Images(_) => {
+            let absent = || Score::Absent("images lie on no path: give a snapshot".into());
+            scores.extend(eval.path_lengths().iter().map(|path| (path.name(), absent())));
+        }
+    }
+    Ok(scores)
+}
+
+/// Fakes with uniform labels: where a folder is the reference, the run's data need not be there.
+fn draw_of(eval: &EvalConfig, count: usize) -> Draw<'static> {
+    let (batch, mode) = (eval.batch, eval.generator_mode.layers());
+    Draw { count, batch, mode, seed: eval.seed, rule: eval.uint8, labels: None }
 }
 
 /// Features of reals, read from the user's cache where they are there.
@@ -255,10 +284,10 @@ fn floor_of_data(resolved: &Resolved<Config>, out: Option<&Path>) -> Result<Exit
     )
 }
 
-/// A folder is neither split of a data set.
+/// A folder is neither split of a data set; `full` also says how covariances are divided, and stays.
 fn rename_reference(scores: &mut Scores) {
     for (name, _) in scores {
-        *name = name.replace("_test", "_folder").replace("_train", "_folder");
+        *name = name.replace("_test", "_folder").replace("_train", "_folder").replace("_full", "_folder_full");
     }
 }
 

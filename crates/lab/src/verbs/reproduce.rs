@@ -11,7 +11,7 @@ use frugan_train::{Config, Estimate, Outcome, Record, Status};
 use super::{arguments, open_library};
 use crate::config::{Argument, Library, annotated, leaves_of, show};
 use crate::failure::input;
-use crate::report::{Cell, Curve, Report, results_grid};
+use crate::report::{Cell, Curve, Report, floor_lines, results_grid};
 use crate::runs::{Ended, Job, evaluations, lift, prepare_out, run_all};
 use crate::signals::Signals;
 use crate::sources::{self, Allowed};
@@ -85,6 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })?;
     let paths = report.write(&out)?;
     print!("{}", results_grid(&report).render());
+    floor_lines(&report).iter().for_each(|line| println!("{line}"));
     println!("scale {}: {}", report.scale, report.summary);
     report.deviations.iter().for_each(|sentence| println!("- {sentence}"));
     println!("{}", paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" "));
@@ -330,12 +331,16 @@ fn fill(report: &mut Report, table: &TablePlan, index: usize, dir: &Path) -> Res
     let records = evaluations(dir)?;
     let ticks = frugan_train::read_records(&dir.join("stats.jsonl")).map_err(lift)?;
     let gaps: Vec<(u64, f64)> = ticks.iter().filter_map(|tick| Some((tick.step, tick.get("d/gap")?))).collect();
-    let outcome = Outcome::read(dir, Status::Finished).map_err(lift)?;
+    let eval = &table.runs[index].resolved.config.eval;
+    let outcome = Outcome::read(dir, Status::Finished, eval).map_err(lift)?;
+    let floor = frugan_train::read_floor(dir).map_err(lift)?;
     let values = |record: &Option<Record>| record.as_ref().map(|r| r.values.clone()).unwrap_or_default();
     for (cell, planned) in report.cells.iter_mut().zip(&table.cells).filter(|(_, planned)| planned.is_of(index)) {
         cell.ours = values(&outcome.best);
         cell.step = outcome.best.as_ref().map(|r| r.step);
         cell.last = values(&outcome.last);
+        cell.own = cell.last.keys().chain(cell.ours.keys()).filter(|name| eval.is_own(name)).cloned().collect();
+        cell.floor.clone_from(&floor);
         cell.last_step = outcome.last.as_ref().map(|r| r.step);
         let end = &gaps[gaps.len() - gaps.len().div_ceil(10)..];
         cell.last_gap = (!end.is_empty()).then(|| end.iter().map(|(_, gap)| gap).sum::<f64>() / end.len() as f64);

@@ -108,3 +108,59 @@ pub(crate) fn results(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     files.retain(|name, _| !(name == "log.txt" || name == "lock" || name.starts_with("events.")));
     files
 }
+
+/// A snapshot of a run of two steps on 64 synthetic images: its path, as an argument.
+pub(crate) fn snapshot(scratch: &Scratch, model: &str) -> String {
+    let groups: &[&str] = match model {
+        "stylegan2" => &[
+            "model=stylegan2",
+            "optim=stylegan2",
+            "loss=stylegan2",
+            "model.channel_max=16",
+            "model.latent_dim=32",
+            "model.w_dim=32",
+            "model.mapping_layers=2",
+        ],
+        _ => &["model=biggan", "optim=biggan", "model.g_ch=4", "model.d_ch=4", "optim.num_d_steps=1"],
+    };
+    let run = [
+        "data.num_images=64",
+        "optim.batch=8",
+        "eval.num_fakes=32",
+        "eval.batch=16",
+        "train.steps=2",
+        "train.tick_steps=2",
+        "train.monitor_images=16",
+        "--out",
+        "run",
+    ];
+    scratch.run(&[&["train", "data=synthetic", "eval=random"][..], groups, &run].concat()).succeeded();
+    "run/snapshot-2.safetensors".into()
+}
+
+/// Weights of LPIPS by a formula, where the binary looks for them: not the trained ones, but a distance.
+pub(crate) fn lpips_weights(scratch: &Scratch, net: frugan_metrics::LpipsNet) {
+    let (mut header, mut body) = (serde_json::Map::new(), Vec::<u8>::new());
+    let mut state = 1_u32;
+    for (name, shape) in net.tensors() {
+        let (count, start) = (shape.iter().product::<usize>(), body.len());
+        let scale = (6.0 / shape[1..].iter().product::<usize>().max(1) as f32).sqrt();
+        for _ in 0..count {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let uniform = (state >> 8) as f32 / 16_777_216.0;
+            let value = match name.split_once('.') {
+                Some((layer, _)) if layer.starts_with("lin") => uniform,
+                Some((_, "bias")) => 0.0,
+                _ => scale * (2.0 * uniform - 1.0),
+            };
+            body.extend(value.to_le_bytes());
+        }
+        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, body.len()]});
+        header.insert(name, entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.extend(body);
+    scratch.write(&format!("cache/frugan/weights/lpips-{}.safetensors", net.name()), bytes);
+}

@@ -70,10 +70,14 @@ impl Trainer {
         let seed = self.config.seed;
         let (z, uniform) = latents(self.generator.as_ref(), n, [pass.latent, pass.labels], seed, step, &self.device)?;
         let Some(of_data) = &self.fake_labels else { return Ok((z, uniform)) };
-        let places = Stream::new(seed, pass.labels, step).integers(n, of_data.len() as u32);
-        let labels: Ints = places.into_iter().map(|place| of_data[place as usize]).collect();
-        Ok((z, labels.to_device(&self.device)?))
+        Ok((z, labels_of_data(of_data, n, [seed, step], pass.labels).to_device(&self.device)?))
     }
+}
+
+/// The labels of `n` random images of a data set.
+pub(crate) fn labels_of_data(of_data: &[i32], n: usize, [seed, step]: [u64; 2], purpose: Purpose) -> Ints {
+    let places = Stream::new(seed, purpose, step).integers(n, of_data.len() as u32);
+    places.into_iter().map(|place| of_data[place as usize]).collect()
 }
 
 /// `n` latents z ~ N(0, 1) and labels, uniform over the classes (not the subset's histogram: DiffAugment's code).
