@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use candle_core::{Error, Result, bail};
 
@@ -32,11 +33,15 @@ impl Device {
     /// The fastest device that works here, and why it is that one, as one line: a GPU is taken if it passes
     /// [`cuda::prove`].
     pub fn choose() -> (Self, String) {
-        let gpu = Self::Cuda(0);
-        match cuda::open(gpu).and_then(|_| cuda::prove(gpu)) {
-            Ok(()) => (gpu, format!("{gpu}: its kernels and a convolution gave the CPU's results")),
-            Err(error) => (Self::Cpu, format!("{}: no {gpu}, for {error}", Self::Cpu)),
-        }
+        static CHOICE: OnceLock<(Device, String)> = OnceLock::new();
+        let choose = || {
+            let gpu = Self::Cuda(0);
+            match cuda::open_gpu(gpu).and_then(|_| cuda::prove(gpu)) {
+                Ok(()) => (gpu, format!("{gpu}: its kernels and a convolution gave the CPU's results")),
+                Err(error) => (Self::Cpu, format!("{}: {error}", Self::Cpu)),
+            }
+        };
+        CHOICE.get_or_init(choose).clone()
     }
 
     /// The device of [`Device::choose`].

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => verbs::eval::run(&args),
         Verb::Generate(args) => verbs::generate::run(&args),
         Verb::Data(args) => verbs::data::run(&args),
+        Verb::Doctor(args) => verbs::doctor::run(&args),
         Verb::Config(args) => verbs::config::run(&args),
         Verb::Golden(args) => golden::run(&args),
         Verb::Bench(args) => bench::run(&args),

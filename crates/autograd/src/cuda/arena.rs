@@ -100,7 +100,7 @@ mod tests {
         let mut arena = Arena::default();
         arena.add_piece(1 << 20, 1 << 20);
         let weights = arena.take(1000).expect("room");
-        let mut step = |arena: &mut Arena| {
+        let step = |arena: &mut Arena| {
             let a = arena.take(5000).expect("room");
             let b = arena.take(300).expect("room");
             arena.give_back(a, 5000);

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use candle_core::Result;
+use candle_core::{Result, bail};
 
+use super::library::Call;
 use super::texts::{Element, Text};
 
 /// Threads of a block, as the texts' `THREADS`.
@@ -52,4 +53,26 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
 
     /// Waits for all queued work.
     fn synchronise(&self) -> Result<()>;
+
+    /// Bytes of workspace that a library wants for the call; `None` if no library serves it, and own kernels do.
+    fn library(&self, _call: &Call) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// Queues a call that [`Driver::library`] accepted, on two operands and a result.
+    fn call(&self, call: &Call, _arrays: [u64; 3], _workspace: u64) -> Result<()> {
+        bail!("no library serves {call:?}")
+    }
+
+    /// From here on launches and copies within the device are recorded instead of run.
+    fn begin_recording(&self) -> Result<()>;
+
+    /// Ends that; what was recorded.
+    fn end_recording(&self) -> Result<Box<dyn Recording>>;
+}
+
+/// Work to be queued again and again.
+pub(crate) trait Recording: Send + Sync + fmt::Debug {
+    /// Queues all of it, in order.
+    fn replay(&self) -> Result<()>;
 }

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Result, bail};
 
 use super::cache;
-use super::driver::{Driver, Kernel};
+use super::driver::{Driver, Kernel, Recording};
 use super::dynamic::Library;
 use super::texts::{Element, Text};
 
@@ -28,7 +28,41 @@ pub(crate) struct Emulator {
     version: String,
     modules: Mutex<BTreeMap<(&'static str, Element), Library>>,
     /// What was reserved; freed with the emulator.
-    memory: Mutex<Vec<Vec<u128>>>,
+    memory: Arc<Mutex<Vec<Vec<u128>>>>,
+    /// What is recorded now, if anything is.
+    recording: Mutex<Option<Vec<Work>>>,
+}
+
+/// A call to be made again.
+#[derive(Clone, Debug)]
+enum Work {
+    Launch(Function, Vec<u64>),
+    Copy { to: u64, from: u64, bytes: usize },
+}
+
+impl Work {
+    fn run(&self) {
+        match self {
+            // SAFETY: the words are the struct that the kernel takes, and hold addresses of the emulator's memory.
+            Self::Launch(function, words) => unsafe { function(words.as_ptr()) },
+            // SAFETY: both blocks have that many bytes.
+            Self::Copy { to, from, bytes } => unsafe { std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes) },
+        }
+    }
+}
+
+/// Work that was recorded, and the memory that it needs.
+#[derive(Debug)]
+struct Recorded {
+    work: Vec<Work>,
+    _memory: Arc<Mutex<Vec<Vec<u128>>>>,
+}
+
+impl Recording for Recorded {
+    fn replay(&self) -> Result<()> {
+        self.work.iter().for_each(Work::run);
+        Ok(())
+    }
 }
 
 impl Emulator {
@@ -44,7 +78,13 @@ impl Emulator {
                 && output.status.success()
             {
                 let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_string();
-                return Ok(Self { compiler, version, modules: Mutex::default(), memory: Mutex::default() });
+                return Ok(Self {
+                    compiler,
+                    version,
+                    modules: Mutex::default(),
+                    memory: Arc::default(),
+                    recording: Mutex::default(),
+                });
             }
         }
         match given {
@@ -52,6 +92,13 @@ impl Emulator {
                 bail!("device emulated: CXX names {}, which does not run as a C++ compiler", given.display())
             }
             None => bail!("device emulated: no C++ compiler found; install g++ (`apt install g++`) or set CXX"),
+        }
+    }
+
+    fn do_or_record(&self, work: Work) {
+        match &mut *self.recording.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(recorded) => recorded.push(work),
+            None => work.run(),
         }
     }
 
@@ -120,9 +167,7 @@ impl Driver for Emulator {
     }
 
     fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
-        let function = self.function(kernel)?;
-        // SAFETY: the words are the struct that the kernel takes, and hold addresses of this emulator's memory.
-        unsafe { function(words.as_ptr()) };
+        self.do_or_record(Work::Launch(self.function(kernel)?, words.to_vec()));
         Ok(())
     }
 
@@ -139,12 +184,21 @@ impl Driver for Emulator {
     }
 
     fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
-        // SAFETY: both blocks have that many bytes.
-        unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) };
+        self.do_or_record(Work::Copy { to, from, bytes });
         Ok(())
     }
 
     fn synchronise(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        *self.recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Box<dyn Recording>> {
+        let work = self.recording.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Ok(Box::new(Recorded { work, _memory: self.memory.clone() }))
     }
 }

@@ -1,20 +1,23 @@
 //! An open device: its driver, its arena, and what has been asked of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::ThreadId;
 
 use candle_core::{Result, bail};
 
-use super::arena::{Arena, Usage};
-use super::driver::{Driver, Kernel, THREADS};
+use super::arena::Usage;
+use super::driver::{Driver, Kernel, Recording, THREADS};
+use super::library::Call;
+use super::pool::{Pool, lock};
 use super::words::Address;
 use crate::device::Device;
 
 /// What a device was asked to do since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Kernels.
+    /// Kernels, calls of libraries, and replays of graphs.
     pub launches: u64,
     /// Blocks taken from the arena; none of them a call of the driver.
     pub allocations: u64,
@@ -40,15 +43,16 @@ struct Counts {
 pub(crate) struct Gpu {
     pub(crate) device: Device,
     driver: Box<dyn Driver>,
-    arena: Mutex<Arena>,
+    pool: Arc<Pool>,
+    /// Where arrays are made now: the device's pool, or a graph's while it is captured.
+    current: Mutex<Arc<Pool>>,
+    recording: AtomicBool,
+    /// Held by the thread that captures a graph: the others wait, for their work would be recorded with it.
+    gate: RwLock<()>,
+    capturer: Mutex<Option<ThreadId>>,
     counts: Counts,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,
-}
-
-/// A lock whose holder panicked guards nothing that a panic can leave half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn add(counter: &AtomicU64) {
@@ -57,15 +61,30 @@ fn add(counter: &AtomicU64) {
 
 impl Gpu {
     pub(crate) fn new(device: Device, driver: Box<dyn Driver>) -> Self {
-        Self { device, driver, arena: Mutex::default(), counts: Counts::default(), constants: Mutex::default() }
+        let pool = Arc::new(Pool::of_device());
+        Self {
+            device,
+            driver,
+            current: Mutex::new(pool.clone()),
+            pool,
+            recording: AtomicBool::new(false),
+            gate: RwLock::new(()),
+            capturer: Mutex::new(None),
+            counts: Counts::default(),
+            constants: Mutex::default(),
+        }
     }
 
     pub(crate) fn driver(&self) -> &dyn Driver {
         &*self.driver
     }
 
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     pub(crate) fn usage(&self) -> Usage {
-        lock(&self.arena).usage()
+        self.pool.usage()
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -81,37 +100,61 @@ impl Gpu {
 
     /// Memory for `bytes`, whose contents are nobody's.
     pub(crate) fn allocate(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        let address = self.take(bytes)?;
+        let _entered = self.enter();
+        let pool = lock(&self.current).clone();
+        let address = self.take(&pool, bytes)?;
         self.driver.handed_out(address, bytes);
-        Ok(Buffer { gpu: self.clone(), address, bytes })
+        Ok(Buffer { gpu: self.clone(), pool, address, bytes })
     }
 
-    fn take(&self, bytes: usize) -> Result<u64> {
+    fn take(&self, pool: &Pool, bytes: usize) -> Result<u64> {
         add(&self.counts.allocations);
-        let mut arena = lock(&self.arena);
-        if let Some(address) = arena.take(bytes) {
-            return Ok(address);
+        let reserve = || add(&self.counts.reservations);
+        pool.take(bytes, self.driver(), &reserve)
+    }
+
+    /// Past here no other thread captures.
+    fn enter(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let own = *lock(&self.capturer) == Some(std::thread::current().id());
+        (!own).then(|| self.gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs `f` twice with its arrays made in `pool`: once as it is, then recording what it asks of the device.
+    pub(crate) fn capture<R>(&self, pool: &Arc<Pool>, f: impl Fn() -> Result<R>) -> Result<(R, Box<dyn Recording>)> {
+        if *lock(&self.capturer) == Some(std::thread::current().id()) {
+            bail!("{}: a graph is captured inside another", self.device)
         }
-        let (free, total) = self.driver.memory()?;
-        let least = super::arena::rounded(bytes);
-        let piece = Arena::piece_for(bytes).min(free.max(least));
-        if least > free {
-            let used = arena.usage();
-            bail!(
-                "out of memory on {}: an array of {bytes} bytes does not fit into the {free} bytes that are free of {total} \
-                 ({} in use, {} at most so far); use a smaller batch, or half of it with two accumulation steps",
-                self.device,
-                used.in_use,
-                used.peak
-            )
+        let gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        *lock(&self.capturer) = Some(std::thread::current().id());
+        *lock(&self.current) = pool.clone();
+        let result = f().and_then(|_| self.record(&f));
+        *lock(&self.current) = self.pool.clone();
+        *lock(&self.capturer) = None;
+        drop(gate);
+        result
+    }
+
+    fn record<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<(R, Box<dyn Recording>)> {
+        self.driver.begin_recording()?;
+        self.recording.store(true, Ordering::Relaxed);
+        let result = f();
+        self.recording.store(false, Ordering::Relaxed);
+        let recording = self.driver.end_recording()?;
+        Ok((result?, recording))
+    }
+
+    pub(crate) fn replay(&self, recording: &dyn Recording) -> Result<()> {
+        let _entered = self.enter();
+        add(&self.counts.launches);
+        recording.replay()
+    }
+
+    /// Fails while a graph is recorded.
+    fn refuse_in_recording(&self, what: &str) -> Result<()> {
+        if self.recording.load(Ordering::Relaxed) {
+            bail!("{}: {what} inside a captured graph; place inputs before it and read values behind it", self.device)
         }
-        add(&self.counts.reservations);
-        let start = self.driver.reserve(piece)?;
-        arena.add_piece(start, piece);
-        match arena.take(bytes) {
-            Some(address) => Ok(address),
-            None => bail!("{}: a piece of {piece} bytes has no room for {bytes}", self.device),
-        }
+        Ok(())
     }
 
     /// Runs `n` elements, a thread each. `words[0]` is `n`.
@@ -131,28 +174,51 @@ impl Gpu {
         if n > u32::MAX as usize {
             bail!("kernel {kernel}: {n} elements, expected at most 2^32 - 1; use a smaller batch")
         }
+        let _entered = self.enter();
         add(&self.counts.launches);
         self.driver.launch(kernel, blocks, words)
+    }
+
+    /// A library's way to do the call; `None` if none serves it.
+    pub(crate) fn plan(&self, call: Call) -> Result<Option<Planned>> {
+        let _entered = self.enter();
+        Ok(self.driver.library(&call)?.map(|workspace| Planned { call, workspace }))
+    }
+
+    /// Queues a planned call on two operands and a result.
+    pub(crate) fn call(self: &Arc<Self>, planned: &Planned, [a, b, out]: [Address; 3]) -> Result<()> {
+        let workspace = if planned.workspace == 0 { None } else { Some(self.allocate(planned.workspace)?) };
+        let _entered = self.enter();
+        add(&self.counts.launches);
+        let space = workspace.as_ref().map_or(Address::NULL, Buffer::address);
+        self.driver.call(&planned.call, [a.0, b.0, out.0], space.0)
     }
 
     pub(crate) fn upload(&self, to: Address, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
+        let _entered = self.enter();
+        self.refuse_in_recording("numbers are uploaded")?;
         add(&self.counts.uploads);
         self.driver.upload(to.0, bytes)
     }
 
     pub(crate) fn download(&self, from: Address, bytes: &mut [u8]) -> Result<()> {
+        let _entered = self.enter();
+        self.refuse_in_recording("a value is read on the host")?;
         add(&self.counts.synchronisations);
         self.driver.download(from.0, bytes)
     }
 
     pub(crate) fn copy(&self, to: Address, from: Address, bytes: usize) -> Result<()> {
+        let _entered = self.enter();
         if bytes == 0 { Ok(()) } else { self.driver.copy(to.0, from.0, bytes) }
     }
 
     pub(crate) fn synchronise(&self) -> Result<()> {
+        let _entered = self.enter();
+        self.refuse_in_recording("the host waits")?;
         add(&self.counts.synchronisations);
         self.driver.synchronise()
     }
@@ -169,7 +235,7 @@ impl Gpu {
         if let Some(address) = lock(&self.constants).get(words) {
             return Ok(*address);
         }
-        let address = Address(self.take(size_of_val(words))?);
+        let address = Address(self.take(&self.pool, size_of_val(words))?);
         self.upload(address, &bytes_of_words(words))?;
         lock(&self.constants).insert(words.to_vec(), address);
         Ok(address)
@@ -180,11 +246,19 @@ fn bytes_of_words(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
+/// A call that a library serves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planned {
+    call: Call,
+    workspace: usize,
+}
+
 /// A block of the arena, which takes it back when this goes. Work in flight does not mind: whoever gets the block next
 /// is queued behind it.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     gpu: Arc<Gpu>,
+    pool: Arc<Pool>,
     address: u64,
     bytes: usize,
 }
@@ -201,6 +275,6 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        lock(&self.gpu.arena).give_back(self.address, self.bytes);
+        self.pool.give_back(self.address, self.bytes);
     }
 }

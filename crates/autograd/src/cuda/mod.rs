@@ -20,37 +20,46 @@ pub(crate) mod arena;
 mod cache;
 #[cfg(feature = "cuda")]
 mod compiler;
+mod draws;
 pub(crate) mod driver;
 mod dynamic;
 mod emulator;
 pub(crate) mod gpu;
+mod graph;
 pub(crate) mod launch;
 mod libraries;
+pub(crate) mod library;
 #[cfg(feature = "cuda")]
 mod nvidia;
 mod parity;
+mod pool;
 pub(crate) mod tensor;
 pub(crate) mod texts;
 pub(crate) mod words;
 
 pub use arena::Usage;
+pub use draws::Place;
 pub use gpu::Counters;
+pub use graph::{Graph, capture};
 pub use libraries::{Found, Missing, Part, find};
 pub use parity::{Parity, compare};
 
 use driver::Driver;
 use gpu::Gpu;
 
-/// The open device, opened at the first call.
+/// The open device, opened at the first call; for a user who asked for it by name.
 pub(crate) fn open(device: Device) -> Result<Arc<Gpu>> {
+    open_gpu(device).map_err(|error| Error::Msg(format!("device {device}: {error}; or use --device cpu")))
+}
+
+/// [`open`] with the bare reason of a failure.
+pub(crate) fn open_gpu(device: Device) -> Result<Arc<Gpu>> {
     static OPEN: Mutex<Vec<Arc<Gpu>>> = Mutex::new(Vec::new());
     let mut devices = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(gpu) = devices.iter().find(|gpu| gpu.device == device) {
         return Ok(gpu.clone());
     }
-    let driver =
-        driver_of(device).map_err(|error| Error::Msg(format!("device {device}: {error}; or use --device cpu")))?;
-    let gpu = Arc::new(Gpu::new(device, driver));
+    let gpu = Arc::new(Gpu::new(device, driver_of(device)?));
     devices.push(gpu.clone());
     Ok(gpu)
 }

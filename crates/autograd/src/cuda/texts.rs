@@ -11,6 +11,7 @@ pub(crate) struct Text {
 
 const PRELUDE: (&str, &str) = ("prelude.cu", include_str!("kernels/prelude.cu"));
 const PREIMAGE: (&str, &str) = ("preimage.cu", include_str!("kernels/preimage.cu"));
+const CHUNKS: (&str, &str) = ("chunks.cu", include_str!("kernels/chunks.cu"));
 const TILE: (&str, &str) = ("tile.cu", include_str!("kernels/tile.cu"));
 
 macro_rules! texts {
@@ -38,8 +39,8 @@ texts! {
     PHILOX: "philox" [],
     PLANES: "planes" [],
     POOL: "pool" [],
-    REDUCE: "reduce" [],
-    UPDATE: "update" [],
+    REDUCE: "reduce" [CHUNKS],
+    UPDATE: "update" [CHUNKS],
     UPFIRDN: "upfirdn" [],
     WARP: "warp" [PREIMAGE],
 }

@@ -96,3 +96,40 @@ struct Softmax {
     }
 };
 BLOCKS(softmax, Softmax)
+
+struct ChunkRow {
+    const T* x;
+    i64 len, first_chunk;
+};
+
+struct ChunksArgs {
+    i64 n;
+    const ChunkRow* rows;
+    T *parts, *sums;
+    i64 count, chunks;
+};
+
+// One sum a chunk, of many arrays.
+struct SumChunk {
+    typedef ChunksArgs Args;
+    typedef A Value;
+    DEVICE void join(A& sum, A v) { sum += v; }
+    DEVICE A partial(const Args& args, u32 chunk, u32 thread) {
+        const ChunkRow& row = row_of(args.rows, args.count, chunk);
+        const i64 start = (chunk - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        A sum = 0;
+        for (i64 i = start + thread; i < end; i += THREADS) sum += load(row.x[i]);
+        return sum;
+    }
+    DEVICE void finish(const Args& args, u32 chunk, A sum) { store(&args.parts[chunk], sum); }
+};
+BLOCKS(sum_chunks, Row<SumChunk>)
+
+// The sum of each array, from its chunks in order.
+DEVICE void sum_parts_at(const ChunksArgs& args, u32 i) {
+    const i64 end = i + 1 < args.count ? args.rows[i + 1].first_chunk : args.chunks;
+    A sum = 0;
+    for (i64 chunk = args.rows[i].first_chunk; chunk < end; ++chunk) sum += load(args.parts[chunk]);
+    store(&args.sums[i], sum);
+}
+EACH(sum_parts, ChunksArgs)

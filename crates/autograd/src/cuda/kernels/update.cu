@@ -1,7 +1,4 @@
-// Optimisers and moving averages over many arrays in one launch. A table has a row an array; a block takes one chunk of one
-// array, found by bisection in the row of first chunks.
-
-#define CHUNK 4096
+// Optimisers and moving averages over many arrays in one launch.
 
 struct AdamRow {
     T *p, *m, *v;
@@ -15,17 +12,6 @@ struct AdamArgs {
     i64 count;
     double beta1, beta2, rest1, rest2, rate, correction, epsilon;
 };
-
-// The last row whose first chunk is at most `chunk`.
-template <class R> DEVICE const R& row_of(const R* rows, i64 count, i64 chunk) {
-    i64 low = 0, high = count;
-    while (high - low > 1) {
-        const i64 middle = (low + high) / 2;
-        if (rows[middle].first_chunk <= chunk) low = middle;
-        else high = middle;
-    }
-    return rows[low];
-}
 
 struct Adam {
     typedef AdamArgs Args;

@@ -1,14 +1,20 @@
-//! Convolution and its two adjoints, by implicit matrix products; a change of resolution is a launch of its own.
+//! Convolution and its two adjoints: by cuDNN, or by implicit matrix products. A change of resolution is a launch of its
+//! own, and so are the ReLUs and the bias where cuDNN convolves.
 
 use candle_core::Result;
 
 use super::matmul::{parts, tiles};
-use super::pool;
 use super::reduce::sum_axis;
+use super::{bias_act, elementwise, pool};
+use crate::cuda::gpu::Planned;
+use crate::cuda::library::{Call, ConvolutionCall, Pass};
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::CONV;
 use crate::cuda::words::words;
+use crate::kernels::bias_act::Layout;
 use crate::kernels::conv::Relus;
+use crate::kernels::elementwise::{Gate, Unary};
+use crate::ops::bias_act::{Activation, BiasAct};
 use crate::ops::conv::{ConvShape, Resample};
 
 /// Sizes of the product: rows, terms, columns.
@@ -35,6 +41,41 @@ fn run(
     x.blocks(&CONV, function, &[product, filter].concat())
 }
 
+/// cuDNN's way to do a pass without bias and ReLUs; `None` if it is not there.
+fn planned(s: &ConvShape, pass: Pass, x: &CudaTensor) -> Result<Option<Planned>> {
+    x.gpu().plan(Call::Convolution(ConvolutionCall {
+        element: x.element(),
+        pass,
+        batch: s.batch,
+        in_channels: s.in_channels,
+        out_channels: s.out_channels,
+        size: [s.height, s.width],
+        out_size: [s.out_height(), s.out_width()],
+        kernel: s.kernel,
+        stride: s.stride,
+        padding: s.padding,
+    }))
+}
+
+fn by_library(planned: &Planned, [a, b, out]: [&CudaTensor; 3]) -> Result<()> {
+    a.gpu().call(planned, [a.address(), b.address(), out.address()])
+}
+
+/// `relu(x)` if `on`.
+fn rectified(x: &CudaTensor, on: bool) -> Result<CudaTensor> {
+    if on { elementwise::unary(Unary::LeakyRelu(0.0), x) } else { Ok(x.clone()) }
+}
+
+/// What follows a convolution of cuDNN's.
+fn finish(s: &ConvShape, y: CudaTensor, bias: Option<&CudaTensor>, relu: bool) -> Result<CudaTensor> {
+    if bias.is_none() && !relu {
+        return Ok(y);
+    }
+    let activation = if relu { Activation::Relu } else { Activation::Linear };
+    let layout = Layout { outer: s.batch, channels: s.out_channels, inner: s.out_height() * s.out_width() };
+    bias_act::forward(&BiasAct { gain: 1.0, ..BiasAct::new(activation) }, layout, &y, bias)
+}
+
 fn plain(s: &ConvShape) -> ConvShape {
     ConvShape { resample: Resample::Keep, ..*s }
 }
@@ -55,6 +96,10 @@ pub(crate) fn conv2d(
     let taps = s.in_channels * s.kernel[0] * s.kernel[1];
     let sizes = Sizes { m: s.out_channels, k: taps, n: s.batch * s.out_height() * s.out_width(), parts: 1 };
     let y = x.like(&s.output())?;
+    if let Some(planned) = planned(s, Pass::Output, x)? {
+        by_library(&planned, [&rectified(x, relus.before)?, w, &y])?;
+        return finish(s, y, bias, relus.after);
+    }
     run("conv_forward", s, &sizes, [x, w, &y], bias, relus)?;
     Ok(y)
 }
@@ -74,6 +119,13 @@ pub(crate) fn input_gradient(
     let taps = s.out_channels * s.kernel[0] * s.kernel[1];
     let sizes = Sizes { m: s.in_channels, k: taps, n: s.batch * s.height * s.width, parts: 1 };
     let gx = gy.like(&s.input())?;
+    if let Some(planned) = planned(s, Pass::Input, gy)? {
+        by_library(&planned, [gy, w, &gx])?;
+        return match gate {
+            Some(x) => elementwise::gate(Gate::Slope(0.0), &gx, x),
+            None => Ok(gx),
+        };
+    }
     run("conv_input", s, &sizes, [gy, w, &gx], gate, Relus::default())?;
     Ok(gx)
 }
@@ -87,9 +139,19 @@ pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, re
     }
     let (m, n) = (s.out_channels, s.in_channels * s.kernel[0] * s.kernel[1]);
     let k = s.batch * s.out_height() * s.out_width();
+    let gw = x.like(&[m, n])?;
+    let filter = [s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]];
+    if let Some(planned) = planned(s, Pass::Filter, x)? {
+        by_library(&planned, [&rectified(x, relu)?, gy, &gw])?;
+        return Ok(gw.reshape(&filter));
+    }
     let parts = parts(tiles(m, n), k);
-    let gw = x.like(&[parts, m * n])?;
-    run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &gw], None, Relus { before: relu, after: false })?;
-    let gw = if parts == 1 { gw } else { sum_axis(&gw, (1, parts, m * n))? };
-    Ok(gw.reshape(&[s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]]))
+    let relus = Relus { before: relu, after: false };
+    if parts == 1 {
+        run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &gw], None, relus)?;
+        return Ok(gw.reshape(&filter));
+    }
+    let sums = x.like(&[parts, m * n])?;
+    run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &sums], None, relus)?;
+    Ok(sum_axis(&sums, (1, parts, m * n))?.reshape(&filter))
 }

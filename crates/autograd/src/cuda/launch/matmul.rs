@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use super::reduce::sum_axis;
+use crate::cuda::library::{Call, ProductCall};
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::MATMUL;
 use crate::cuda::words::words;
@@ -28,10 +29,22 @@ pub(crate) fn matmul(p: Product, a: &CudaTensor, b: &CudaTensor, shape: &[usize]
     if k == 0 {
         return CudaTensor::full(a.gpu(), 0.0, a.element(), shape);
     }
+    let y = a.like(shape)?;
+    let call = Call::Product(ProductCall { element: a.element(), batch, m, k, n, flip_a, flip_b });
+    if let Some(planned) = a.gpu().plan(call)? {
+        a.gpu().call(&planned, [a.address(), b.address(), y.address()])?;
+        return Ok(y);
+    }
     let tiles = batch * tiles(m, n);
     let parts = parts(tiles, k);
-    let y = a.like(&[parts, batch * m * n])?;
-    a.blocks(&MATMUL, "matmul", &words![tiles * parts, a, b, &y, m, k, n, parts, batch, flip_a, flip_b])?;
-    let y = if parts == 1 { y } else { sum_axis(&y, (1, parts, batch * m * n))? };
-    Ok(y.reshape(shape))
+    let run = |y: &CudaTensor| {
+        a.blocks(&MATMUL, "matmul", &words![tiles * parts, a, b, y, m, k, n, parts, batch, flip_a, flip_b])
+    };
+    if parts == 1 {
+        run(&y)?;
+        return Ok(y);
+    }
+    let sums = a.like(&[parts, batch * m * n])?;
+    run(&sums)?;
+    Ok(sum_axis(&sums, (1, parts, batch * m * n))?.reshape(shape))
 }

@@ -8,7 +8,7 @@ use crate::cuda::words::words;
 use crate::update::AdamStep;
 
 /// Values of one block, as in `update.cu`.
-const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// Rows of arrays as a table, with the number of chunks in all.
 fn table<const N: usize>(rows: &[[&CudaTensor; N]]) -> (Vec<u64>, usize) {

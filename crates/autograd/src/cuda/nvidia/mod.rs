@@ -1,15 +1,22 @@
-//! An NVIDIA GPU through the driver's API.
+//! An NVIDIA GPU through the driver's API, with cuBLASLt and cuDNN where they are found.
+
+mod convolutions;
+mod products;
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Error, Result, bail};
 use cudarc::driver::{result, sys};
 
+use convolutions::Convolutions;
+use products::Products;
+
 use super::compiler::Compiler;
-use super::driver::{Driver, Kernel, THREADS};
+use super::driver::{Driver, Kernel, Recording, THREADS};
 use super::libraries::{Part, find};
+use super::library::Call;
 use super::texts::Element;
 
 /// Blocks of one launch: the kernels stride over the rest.
@@ -26,6 +33,19 @@ pub(crate) struct Nvidia {
     compiler: Compiler,
     modules: Mutex<BTreeMap<(&'static str, Element), Module>>,
     memory: Mutex<Vec<u64>>,
+    libraries: Mutex<Libraries>,
+}
+
+/// Opened when they are first asked for; `Some(None)` where they are not found.
+#[derive(Debug, Default)]
+struct Libraries {
+    products: Option<Option<Products>>,
+    convolutions: Option<Option<Convolutions>>,
+}
+
+/// Whether NVIDIA's libraries may be used: not under `FRUGAN_KERNELS=portable`, which is for tests.
+fn libraries_are_wanted() -> bool {
+    std::env::var("FRUGAN_KERNELS").as_deref() != Ok("portable")
 }
 
 #[derive(Debug)]
@@ -82,6 +102,7 @@ impl Nvidia {
             compiler,
             modules: Mutex::default(),
             memory: Mutex::default(),
+            libraries: Mutex::default(),
         })
     }
 
@@ -89,6 +110,10 @@ impl Nvidia {
     fn enter(&self) -> Result<()> {
         // SAFETY: a live context.
         unsafe { result::ctx::set_current(self.context) }.map_err(failed("no current context"))
+    }
+
+    fn libraries(&self) -> MutexGuard<'_, Libraries> {
+        self.libraries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
@@ -163,6 +188,97 @@ impl Driver for Nvidia {
         self.enter()?;
         // SAFETY: a live stream.
         unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed"))
+    }
+
+    fn library(&self, call: &Call) -> Result<Option<usize>> {
+        self.enter()?;
+        let mut libraries = self.libraries();
+        match call {
+            Call::Product(call) => {
+                if libraries.products.is_none() {
+                    libraries.products = Some(Products::open_if_found()?);
+                }
+                let products = libraries.products.as_mut().and_then(Option::as_mut);
+                products.map_or(Ok(None), |products| products.plan(call))
+            }
+            Call::Convolution(call) => {
+                if libraries.convolutions.is_none() {
+                    libraries.convolutions = Some(Convolutions::open_if_found(self.stream)?);
+                }
+                let convolutions = libraries.convolutions.as_mut().and_then(Option::as_mut);
+                convolutions.map_or(Ok(None), |convolutions| convolutions.plan(call))
+            }
+        }
+    }
+
+    fn call(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
+        self.enter()?;
+        let libraries = self.libraries();
+        match (call, &libraries.products, &libraries.convolutions) {
+            // SAFETY: the caller planned this call, and holds its arrays and its workspace.
+            (Call::Product(call), Some(Some(products)), _) => unsafe {
+                products.run(call, arrays, workspace, self.stream.cast())
+            },
+            // SAFETY: as above.
+            (Call::Convolution(call), _, Some(Some(convolutions))) => unsafe {
+                convolutions.run(call, arrays, workspace)
+            },
+            _ => bail!("no library serves {call:?}"),
+        }
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        self.enter()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: a live stream that records nothing yet.
+        unsafe { result::stream::begin_capture(self.stream, mode) }.map_err(failed("no capture"))
+    }
+
+    fn end_recording(&self) -> Result<Box<dyn Recording>> {
+        self.enter()?;
+        // SAFETY: a live stream that records; the graph is destroyed once an executable one is made of it.
+        unsafe {
+            let graph = result::stream::end_capture(self.stream).map_err(failed("the capture failed"))?;
+            let flags = sys::CUgraphInstantiate_flags(0);
+            let executable = result::graph::instantiate(graph, flags).map_err(failed("no executable graph"));
+            result::graph::destroy(graph).map_err(failed("no graph"))?;
+            Ok(Box::new(Recorded { context: self.context, stream: self.stream, executable: executable? }))
+        }
+    }
+}
+
+/// A graph of this device's. A device stays open as long as the process, so its context and stream do.
+#[derive(Debug)]
+struct Recorded {
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    executable: sys::CUgraphExec,
+}
+
+// SAFETY: as `Nvidia`.
+unsafe impl Send for Recorded {}
+// SAFETY: as `Nvidia`.
+unsafe impl Sync for Recorded {}
+
+impl Recording for Recorded {
+    fn replay(&self) -> Result<()> {
+        // SAFETY: live handles; the memory that the graph writes is kept by who holds it.
+        unsafe {
+            result::ctx::set_current(self.context).map_err(failed("no current context"))?;
+            result::graph::launch(self.executable, self.stream).map_err(failed("a graph does not start"))
+        }
+    }
+}
+
+impl Drop for Recorded {
+    /// Errors cannot be told any more.
+    fn drop(&mut self) {
+        // SAFETY: live handles, used by no other; replays in flight are waited for.
+        unsafe {
+            let _ = result::ctx::set_current(self.context);
+            let _ = result::stream::synchronize(self.stream);
+            let _ = result::graph::exec_destroy(self.executable);
+        }
     }
 }
 
