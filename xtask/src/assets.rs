@@ -44,13 +44,13 @@ impl Asset {
 
 /// The folders that the binary searches, in its own order: environment variable, then the user's cache.
 #[derive(Debug, PartialEq, Eq)]
-struct Folders {
-    data: PathBuf,
-    weights: PathBuf,
+pub(crate) struct Folders {
+    pub(crate) data: PathBuf,
+    pub(crate) weights: PathBuf,
 }
 
 impl Folders {
-    fn find(out: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Folders> {
+    pub(crate) fn find(out: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Folders> {
         if let Some(out) = out {
             return Ok(Folders { data: out.to_owned(), weights: out.to_owned() });
         }

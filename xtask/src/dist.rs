@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: one archive with the program and all it is run with, for machines without Rust.
+//! `cargo xtask dist`: one archive with the program and all it is run with, for machines without Rust, and, for one's own
+//! machines without a network, a second one with data and weights.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use crate::{binary, glibc, workspace};
+use crate::{binary, carried, glibc, workspace};
 
 /// What the archive may weigh: it is to be carried to machines by hand.
 const MAX_BYTES: u64 = 30 << 20;
@@ -23,14 +24,20 @@ pub(crate) struct Args {
     /// The folder that the archive is written to [default: target/dist]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write a second archive with a subset of CIFAR's training images, and its test images: `cifar10:0.1,test`
+    #[arg(long, value_name = "SET:FRACTION", value_parser = carried::Wanted::parse)]
+    with_data: Option<carried::Wanted>,
+    /// Put the Inception network of FID into the second archive
+    #[arg(long)]
+    with_weights: bool,
 }
 
 /// A file of the archive.
-struct Entry {
+pub(crate) struct Entry {
     /// Below the archive's only folder, with slashes.
-    name: String,
-    source: PathBuf,
-    executable: bool,
+    pub(crate) name: String,
+    pub(crate) source: PathBuf,
+    pub(crate) executable: bool,
 }
 
 /// Builds the release binary and packs it.
@@ -58,7 +65,26 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         anyhow::bail!("the archive has {bytes} bytes, more than {MAX_BYTES}: something large came into it");
     }
     println!("{} ({:.1} MiB, {} files)", path.display(), bytes as f64 / f64::from(1 << 20), entries.len());
+    if args.with_data.is_some() || args.with_weights {
+        carry(args, &program, &out)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the second archive.
+fn carry(args: &Args, program: &Path, out: &Path) -> Result<()> {
+    let path = out.join("frugan-carried.tar.gz");
+    // The files that are made for the archive live as long as it is written.
+    let (entries, _made) = carried::entries(program, args.with_data.as_ref(), args.with_weights)?;
+    write(&path, "carried", &entries, commit_time())?;
+    let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
+    println!(
+        "{} ({mib:.1} MiB, {} files): FRUGAN_DATA=carried FRUGAN_WEIGHTS=carried/weights",
+        path.display(),
+        entries.len()
+    );
+    println!("It holds others' data and weights: for your own machines, not to be published.");
+    Ok(())
 }
 
 /// The program, configs, tables, the PyTorch sides of the ratios, licences, and a README of its own.
@@ -82,7 +108,7 @@ fn entries(root: &Path, program: &Path) -> Result<Vec<Entry>> {
 }
 
 /// All files of this extension below `folder`.
-fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();

@@ -4,6 +4,7 @@
 mod assets;
 mod binary;
 mod bounds;
+mod carried;
 mod dist;
 mod glibc;
 mod golden;

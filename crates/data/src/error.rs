@@ -133,6 +133,14 @@ pub enum Error {
     Hub { reason: String },
     #[error("{} does not hold {file}: it is not the official archive; delete it and fetch it again", path.display())]
     Archive { path: PathBuf, file: String },
+    #[error("{}: {reason}; make it again with `frugan data keep`", path.display())]
+    Kept { path: PathBuf, reason: String },
+    #[error(
+        "{} holds {kept} of {total} training images, and {missing} of the {wanted} that this run wants are not among \
+         them: train on a subset of what was kept, or set data.root to the whole set",
+        path.display()
+    )]
+    NotKept { path: PathBuf, kept: usize, total: usize, wanted: usize, missing: usize },
     #[error("{0}")]
     Folder(Box<crate::scan::Report>),
     #[error("{what}: {got} given, expected {expected}")]

@@ -27,6 +27,7 @@ pub mod folder;
 mod holdout;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod kept;
 mod loader;
 pub mod locate;
 mod mt19937;

@@ -2,6 +2,7 @@
 
 use crate::cifar::Format;
 use crate::config::{DataConfig, DataName};
+use crate::kept;
 use std::path::{Path, PathBuf};
 
 /// The environment variable that names the folder of data sets.
@@ -56,7 +57,7 @@ impl Places {
 
     /// The folder that holds the files of a CIFAR set: one of [`folders`](Self::folders), or its sub-folder with the
     /// name that the official archive gives it. A folder counts when any of the files is there, so that what is
-    /// missing is reported by name.
+    /// missing is reported by name; so does a part of the set ([`crate::kept`]).
     ///
     /// ```
     /// use frugan_data::{cifar::CIFAR10, locate::Places};
@@ -67,9 +68,9 @@ impl Places {
     /// assert_eq!(places.find(&CIFAR10).as_deref(), Some(home.path()));
     /// ```
     pub fn find(&self, format: &Format) -> Option<PathBuf> {
-        self.folders()
-            .flat_map(|folder| [folder.join(format.folder), folder.to_owned()])
-            .find(|folder| format.files().any(|file| folder.join(file.name).is_file()))
+        self.folders().flat_map(|folder| [folder.join(format.folder), folder.to_owned()]).find(|folder| {
+            format.files().map(|file| file.name).chain([kept::INDEX]).any(|name| folder.join(name).is_file())
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::dataset::{Dataset, Splits};
 use crate::error::Result;
 use crate::fetch::fetch;
 use crate::folder;
+use crate::kept;
 use crate::subset::subset_indices;
 use crate::synthetic;
 
@@ -42,7 +43,17 @@ pub fn open(config: &DataConfig) -> Result<Splits> {
 }
 
 fn cifar(format: &Format, config: &DataConfig) -> Result<Splits> {
-    format.read(&fetch(config, &mut |_, _| {})?, config.verify)
+    let folder = fetch(config, &mut |_, _| {})?;
+    // The official files stand before a part of them.
+    if format.files().any(|file| folder.join(file.name).is_file()) {
+        return format.read(&folder, config.verify);
+    }
+    let kept = kept::read(format, &folder)?;
+    let total = kept.splits.train.len();
+    let size = config.subset_size(total)?;
+    let wanted = size.map(|size| subset_indices(total as u32, size, config.subset_seed, config.subset_order));
+    kept.check(&folder, wanted.as_deref())?;
+    Ok(kept.splits)
 }
 
 fn subset(train: Dataset, config: &DataConfig) -> Result<Dataset> {

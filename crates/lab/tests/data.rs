@@ -1,4 +1,4 @@
-//! `frugan data pack`: what it writes trains, and the same source gives the same bytes.
+//! `frugan data`: what `pack` writes trains, and the same source gives the same bytes; what `keep` writes is the set.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -84,5 +84,30 @@ fn a_packed_set_trains_as_the_set_itself() {
     let config = String::from_utf8(contents(&scratch.path("run")).remove("config.toml").unwrap()).unwrap();
     for line in ["mirror = \"double\"", "sampler = \"infinite_window\"", "labels = \"none\""] {
         assert!(config.lines().any(|l| l.starts_with(line)), "{line} is not in\n{config}");
+    }
+}
+
+#[test]
+fn a_kept_part_trains_as_the_set_it_is_of() {
+    let scratch = Scratch::new();
+    write_cifar(&scratch);
+    let keep = |out: &str, more: &[&str]| scratch.run(&[&["data", "keep", "cifar10", out], more].concat());
+    let ran = keep("part", &["data.root=cifar", "data.verify=false", "data.num_images=6"]).succeeded();
+    assert!(ran.err.contains("6 of 10 training images and 2 test images of CIFAR-10"), "{}", ran.err);
+    let read = |root: &str, num_images: usize| {
+        let root = Some(scratch.path(root));
+        let num_images = Some(num_images);
+        open(&DataConfig { name: DataName::Cifar10, root, num_images, verify: false, ..Default::default() })
+    };
+    let (part, whole) = (read("part", 6).unwrap(), read("cifar", 6).unwrap());
+    assert_eq!((part.train.fingerprint, part.test.fingerprint), (whole.train.fingerprint, whole.test.fingerprint));
+    assert!(read("part", 7).is_err());
+    for (args, word) in [
+        (["data", "keep", "synthetic", "out", "data.num_images=6"], "only cifar10 and cifar100"),
+        (["data", "keep", "cifar10", "out", "data.mirror=true"], "data.mirror=true"),
+    ] {
+        let ran = scratch.run(&args);
+        assert!(ran.code == Some(2) && ran.err.contains(word), "{}", ran.err);
+        assert!(!scratch.path("out").exists(), "{word}");
     }
 }

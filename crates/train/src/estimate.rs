@@ -1,6 +1,6 @@
 //! What a run will take, from its configuration alone.
 
-use frugan_autograd::{Device, count_multiply_adds};
+use frugan_autograd::{Device, plan_multiply_adds};
 use frugan_data::{Dataset, Splits};
 
 use crate::config::{Config, Lazy};
@@ -37,7 +37,7 @@ impl Estimate {
         let mut trainer = Trainer::new(&small, &blank(num_classes, resolution)?, &Device::Cpu)?;
         let mut count = |itr: u64| {
             trainer.itr = itr;
-            let (ended, count) = count_multiply_adds(|| trainer.step());
+            let (ended, count) = plan_multiply_adds(|| trainer.step());
             ended.map(|()| count as f64)
         };
         let per_step = match config.optim.lazy {
@@ -91,6 +91,18 @@ mod tests {
     fn small() -> Config {
         let model = ModelConfig::Biggan(BigganConfig { g_ch: 4, d_ch: 4, ..BigganConfig::default() });
         Config { model, ..Config::default() }
+    }
+
+    /// A planned step makes no product, and costs what a real one does.
+    #[test]
+    fn the_plan_counts_what_a_step_makes() {
+        let mut config = small();
+        config.optim.batch = BATCH;
+        let mut trainer = Trainer::new(&config, &blank(10, 32).unwrap(), &Device::Cpu).unwrap();
+        trainer.itr = 1;
+        let (ended, made) = frugan_autograd::count_multiply_adds(|| trainer.step());
+        ended.unwrap();
+        assert_eq!(Estimate::of(&config, 10, 32).unwrap().flops_per_step, 2.0 * made as f64);
     }
 
     #[test]

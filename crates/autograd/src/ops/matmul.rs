@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use crate::check_shapes::{rank, rank2, shape};
+use crate::count;
 use crate::kernels::matmul::{self, Product};
 use crate::op::{Context, Keep, Op, apply};
 use crate::value::Value;
@@ -25,14 +26,11 @@ impl Op for Matmul {
         Keep::inputs(&[0, 1])
     }
 
-    fn multiply_adds(&self) -> u64 {
-        let Product { batch, m, k, n, .. } = self.0;
-        (batch * m * k * n) as u64
-    }
-
     fn forward(&self, inputs: &[&Value]) -> Result<Value> {
         let shape = self.shape(self.0.m, self.0.n, inputs[0].dims());
-        matmul::matmul(self.name(), self.0, inputs[0], inputs[1], &shape)
+        let Product { batch, m, k, n, .. } = self.0;
+        let make = || matmul::matmul(self.name(), self.0, inputs[0], inputs[1], &shape);
+        count::product((batch * m * k * n) as u64, &shape, inputs[0], make)
     }
 
     /// `ga = g b^T` and `gb = a^T g`, or their transposes for operands that are read flipped.

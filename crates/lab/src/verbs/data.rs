@@ -1,4 +1,4 @@
-//! `frugan data pack`: a data set as StyleGAN's zip of PNGs.
+//! `frugan data`: a data set as StyleGAN's zip of PNGs (`pack`), or a part of one to carry (`keep`).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use frugan_data::{DataConfig, DataName, Dataset, Labels, Splits, archive, checksum};
 use serde::{Deserialize, Serialize};
 
-use super::arguments;
+use super::{arguments, keep};
 use crate::config::{Argument, Composer, Library, did_you_mean};
 use crate::failure::{InputContext, input};
 use crate::report::Grid;
@@ -23,6 +23,8 @@ pub(crate) struct Args {
 enum Action {
     /// Write a data set as a zip of PNGs with dataset.json, the format of StyleGAN's data set tools
     Pack(PackArgs),
+    /// Write a subset of CIFAR's training images, and its test images, for a machine that has no network
+    Keep(keep::Args),
 }
 
 /// The same source gives the same bytes. `data=zip data.root=OUT.zip` trains on what was packed.
@@ -74,9 +76,16 @@ const PLACE: [&str; 3] = ["data.root", "data.verify", "data.download"];
 /// Keys that choose among the training images.
 const SUBSET: [&str; 4] = ["data.num_images", "data.fraction", "data.subset_seed", "data.subset_order"];
 
-/// Reads, packs, tells what was packed.
+/// Does what was asked for.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let Action::Pack(args) = &args.action;
+    match &args.action {
+        Action::Pack(args) => pack(args),
+        Action::Keep(args) => keep::run(args),
+    }
+}
+
+/// Reads, packs, tells what was packed.
+fn pack(args: &PackArgs) -> Result<ExitCode> {
     check_out(&args.out)?;
     let config = settle(args)?;
     let Splits { train, test } = frugan_data::open(&config).or_input()?;
@@ -105,7 +114,7 @@ fn check_out(out: &Path) -> Result<()> {
 
 fn settle(args: &PackArgs) -> Result<DataConfig> {
     let arguments = arguments(&args.overrides, None)?;
-    let mut config = read(&arguments)?;
+    let mut config = settings(&arguments)?;
     (config.name, config.root) = match NAMED.into_iter().find(|name| name.to_string() == args.source) {
         Some(name) => (name, config.root),
         None => (kind_of_path(&args.source)?, Some(args.source.clone().into())),
@@ -133,7 +142,8 @@ fn settle(args: &PackArgs) -> Result<DataConfig> {
     Ok(config)
 }
 
-fn read(arguments: &[Argument]) -> Result<DataConfig> {
+/// The values of `[data]` that the overrides set, over the defaults.
+pub(super) fn settings(arguments: &[Argument]) -> Result<DataConfig> {
     let library = Library::open(None)?;
     let mut composer = Composer::new(&library);
     for argument in arguments {

@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
+mod keep;
 pub(crate) mod reproduce;
 pub(crate) mod train;
 
