@@ -3,6 +3,7 @@
 use candle_core::{DType, Result};
 
 use crate::cuda::launch::fetch as cuda;
+use crate::cuda::tensor::CudaTensor;
 use crate::value::Value;
 use crate::var::Var;
 
@@ -11,12 +12,10 @@ use crate::var::Var;
 /// # Errors
 /// If the device fails.
 pub fn fetch(vars: &[&Var]) -> Result<Vec<Vec<f64>>> {
-    let on_gpu: Option<Vec<_>> =
-        vars.iter().map(|var| if let Value::Cuda(x) = var.value() { Some(x) } else { None }).collect();
-    match on_gpu {
-        Some(arrays) if !arrays.is_empty() => cuda::fetch(&arrays),
-        _ => vars.iter().map(|var| var.to_tensor()?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()).collect(),
+    if let Some(arrays) = on_gpu(vars) {
+        return cuda::fetch(&arrays);
     }
+    vars.iter().map(|var| var.to_tensor()?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()).collect()
 }
 
 /// The sum of each array.
@@ -33,10 +32,18 @@ pub fn fetch(vars: &[&Var]) -> Result<Vec<Vec<f64>>> {
 /// # Errors
 /// If the device fails.
 pub fn sums(vars: &[&Var]) -> Result<Vec<f64>> {
-    let on_gpu: Option<Vec<_>> =
-        vars.iter().map(|var| if let Value::Cuda(x) = var.value() { Some(x) } else { None }).collect();
-    match on_gpu {
-        Some(arrays) if !arrays.is_empty() => cuda::sums(&arrays),
-        _ => vars.iter().map(|var| var.detach().sum()?.item()).collect(),
+    if let Some(arrays) = on_gpu(vars) {
+        return cuda::sums(&arrays);
     }
+    vars.iter().map(|var| var.detach().sum()?.item()).collect()
+}
+
+/// The arrays, if there are some and all lie on a GPU.
+fn on_gpu<'a>(vars: &[&'a Var]) -> Option<Vec<&'a CudaTensor>> {
+    let array = |var: &&'a Var| match var.value() {
+        Value::Cuda(array) => Some(array),
+        Value::Cpu(_) => None,
+    };
+    let arrays: Vec<_> = vars.iter().map(array).collect::<Option<_>>()?;
+    (!arrays.is_empty()).then_some(arrays)
 }

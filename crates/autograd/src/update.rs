@@ -7,7 +7,9 @@
 use candle_core::{Result, bail};
 
 use crate::check_shapes::shape;
+use crate::cuda::launch::update as cuda;
 use crate::kernels::update;
+use crate::value::Value;
 use crate::var::Var;
 
 /// The numbers of one Adam step.
@@ -52,6 +54,18 @@ pub fn lerp_all(pairs: &[[&Var; 2]], weight: f64) -> Result<()> {
     }
     let values: Vec<_> = pairs.iter().map(|pair| pair.map(Var::value)).collect();
     update::lerp(&values, weight)
+}
+
+/// `x / max(|x|, epsilon)`, off the tape: a step of a power iteration; on a GPU one launch.
+///
+/// # Errors
+/// If the device fails.
+pub fn unit(x: &Var, epsilon: f64) -> Result<Var> {
+    if let Value::Cuda(x) = x.value() {
+        return Ok(Var::with_node(Value::Cuda(cuda::unit(x, epsilon)?), None));
+    }
+    let x = x.detach();
+    x.div(&x.square()?.sum()?.sqrt()?.clamp(epsilon, f64::INFINITY)?)
 }
 
 /// Adam (Kingma and Ba, algorithm 1), with moments `mean` and `square`:

@@ -5,7 +5,8 @@ use std::io::Write;
 
 use frugan_autograd::check::spread;
 use frugan_autograd::cuda::{self, Parity};
-use frugan_autograd::{Conv2dConfig, DType, Device, GraphMode, Result, Var, grad_of_scalar, update};
+use frugan_autograd::update::AdamStep;
+use frugan_autograd::{Conv2dConfig, DType, Device, GraphMode, Result, Var, fetch, grad_of_scalar, sums, update};
 
 /// False where there is no C++ compiler; says so.
 fn has_compiler() -> bool {
@@ -92,4 +93,37 @@ fn what_cannot_be_recorded_is_an_error() {
     assert!(error.contains("numbers are uploaded"), "{error}");
     // The device goes on as before.
     assert_eq!(x.affine(1.0, 2.0).unwrap().to_vec::<f32>().unwrap(), [2.0; 3]);
+}
+
+#[test]
+fn updates_in_place_are_the_cpu_s() {
+    if !has_compiler() {
+        return;
+    }
+    let after = |device: Device| -> Vec<Vec<f64>> {
+        let array = |len: usize, salt| {
+            let numbers = spread(&[len], -1.0, 1.0, salt).unwrap().to_dtype(DType::F32).unwrap();
+            Var::constant(numbers).to_device(&device).unwrap()
+        };
+        // Longer and shorter than a chunk; an array of none.
+        let lens = [5, 4096, 9001, 0];
+        let rows: Vec<[Var; 4]> = (0..4u64).map(|i| [0, 1, 2, 3].map(|j| array(lens[i as usize], 4 * i + j))).collect();
+        rows.iter().for_each(|[_, _, square, _]| update::assign(square, &square.square().unwrap()).unwrap());
+        let step = AdamStep { lr: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-8, step: 3 };
+        let all: Vec<[&Var; 4]> = rows.iter().map(|row| row.each_ref()).collect();
+        update::adam_all(&step, &all).unwrap();
+        let pairs: Vec<[&Var; 2]> = rows.iter().map(|[p, m, ..]| [m, p]).collect();
+        update::lerp_all(&pairs, 0.3).unwrap();
+        update::lerp(&rows[2][3], &rows[2][0], 0.25).unwrap();
+        let unit = update::unit(&rows[2][0], 1e-8).unwrap();
+        let mut vars: Vec<&Var> = rows.iter().flatten().collect();
+        vars.push(&unit);
+        [fetch(&vars).unwrap(), vec![sums(&vars).unwrap()]].concat()
+    };
+    for (got, want) in after(Device::Emulated).iter().zip(after(Device::Cpu)) {
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() <= 2e-5 * (1.0 + want.abs()), "{got} for {want}");
+        }
+    }
 }

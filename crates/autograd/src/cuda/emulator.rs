@@ -5,6 +5,7 @@
 //! or does not write all it should, is seen. It says nothing about speed.
 
 use std::collections::BTreeMap;
+use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +103,7 @@ impl Emulator {
         }
     }
 
-    fn function(&self, kernel: Kernel) -> Result<Function> {
+    fn function(&self, kernel: Kernel, words: usize) -> Result<Function> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kernel.text.name, kernel.element);
         let library = match modules.get(&key) {
@@ -113,11 +114,21 @@ impl Emulator {
                 library
             }
         };
-        match library.symbol(kernel.function) {
-            // SAFETY: the texts' skeletons define every kernel as a function of one pointer.
-            Some(address) => Ok(unsafe { std::mem::transmute::<*mut std::ffi::c_void, Function>(address) }),
-            None => bail!("kernel {kernel}: the text has no such function"),
+        let (function, size) = (library.symbol(kernel.function), library.symbol(&format!("{}_words", kernel.function)));
+        let (Some(function), Some(size)) = (function, size) else {
+            bail!("kernel {kernel}: the text has no such function")
+        };
+        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, and beside it one that tells the
+        // size of what is behind that.
+        let (function, size) = unsafe {
+            let function = std::mem::transmute::<*mut c_void, Function>(function);
+            let size = std::mem::transmute::<*mut c_void, extern "C" fn() -> u64>(size);
+            (function, size())
+        };
+        if size != words as u64 {
+            bail!("kernel {kernel}: {words} words given, its struct has {size}")
         }
+        Ok(function)
     }
 
     fn compile(&self, text: &Text, element: Element) -> Result<Library> {
@@ -167,7 +178,7 @@ impl Driver for Emulator {
     }
 
     fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
-        self.do_or_record(Work::Launch(self.function(kernel)?, words.to_vec()));
+        self.do_or_record(Work::Launch(self.function(kernel, words.len())?, words.to_vec()));
         Ok(())
     }
 

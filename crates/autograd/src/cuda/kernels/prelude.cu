@@ -115,7 +115,8 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
 // How many threads a block has, in every kernel.
 #define THREADS 256
 
-// EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each.
+// EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each. On the host name_words() tells how many
+// words the struct has, which the emulator compares with what it is given.
 #ifdef __CUDACC_RTC__
 #define EACH(name, Args)                                                                        \
     extern "C" __global__ void __launch_bounds__(THREADS) name(const Args args) {               \
@@ -126,6 +127,7 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
     }
 #else
 #define EACH(name, Args)                                                                        \
+    extern "C" u64 name##_words() { return sizeof(Args) / 8; }                                  \
     extern "C" void name(const Args* args) {                                                    \
         for (i64 i = 0; i < args->n; ++i) name##_at(*args, (u32)i);                             \
     }
@@ -149,6 +151,7 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
     }
 #else
 #define BLOCKS(name, Program)                                                                   \
+    extern "C" u64 name##_words() { return sizeof(Program::Args) / 8; }                         \
     extern "C" void name(const Program::Args* args) {                                           \
         static thread_local Program::Shared shared;                                             \
         static thread_local Program::State state[THREADS];                                      \

@@ -23,9 +23,19 @@ fn table<const N: usize>(rows: &[[&CudaTensor; N]]) -> (Vec<u64>, usize) {
 /// `target += weight * (source - target)` for pairs of target and source.
 pub(crate) fn lerp(pairs: &[[&CudaTensor; 2]], weight: f64) -> Result<()> {
     let Some([first, _]) = pairs.first() else { return Ok(()) };
+    if let [[target, source]] = pairs {
+        return target.each(&UPDATE, "lerp_one", &words![target.len(), target, source, weight]);
+    }
     let (words, chunks) = table(pairs);
     let rows = first.gpu().table(&words)?;
     first.blocks(&UPDATE, "lerp", &words![chunks, rows.address(), pairs.len(), weight])
+}
+
+/// `x / max(|x|, epsilon)`
+pub(crate) fn unit(x: &CudaTensor, epsilon: f64) -> Result<CudaTensor> {
+    let y = x.like(x.dims())?;
+    x.blocks(&UPDATE, "unit", &words![1usize, x, &y, x.len(), epsilon])?;
+    Ok(y)
 }
 
 /// Adam for rows of parameter, mean, square and gradient.
