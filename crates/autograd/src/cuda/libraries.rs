@@ -24,8 +24,8 @@ pub enum Part {
 struct Names {
     label: &'static str,
     files: &'static [&'static str],
-    /// Files that must be loaded first, with the same version as the main one.
-    before: &'static [&'static str],
+    /// How the name of a file begins that must be loaded first, from the same folder.
+    before: Option<&'static str>,
     version: &'static str,
     fix: &'static str,
 }
@@ -39,28 +39,28 @@ impl Part {
             Self::Driver => Names {
                 label: "NVIDIA driver",
                 files: &["libcuda.so.1"],
-                before: &[],
+                before: None,
                 version: "cuDriverGetVersion",
                 fix: "sudo apt install nvidia-driver-580",
             },
             Self::Nvrtc => Names {
                 label: "NVRTC",
                 files: &["libnvrtc.so.13", "libnvrtc.so.12"],
-                before: &["libnvrtc-builtins.so.13.2", "libnvrtc-builtins.so.13.1", "libnvrtc-builtins.so.13.0"],
+                before: Some("libnvrtc-builtins.so."),
                 version: "nvrtcVersion",
                 fix: "pip install nvidia-cuda-nvrtc==13.0.88",
             },
             Self::CublasLt => Names {
                 label: "cuBLASLt",
                 files: &["libcublasLt.so.13", "libcublasLt.so.12"],
-                before: &[],
+                before: None,
                 version: "cublasLtGetVersion",
                 fix: "pip install nvidia-cublas==13.0.2.14",
             },
             Self::Cudnn => Names {
                 label: "cuDNN",
                 files: &["libcudnn.so.9"],
-                before: &[],
+                before: None,
                 version: "cudnnGetVersion",
                 fix: "pip install nvidia-cudnn-cu13==9.19.0.56",
             },
@@ -151,8 +151,8 @@ pub fn find(part: Part) -> Result<Found, Missing> {
             if !bare && !place.is_file() {
                 continue;
             }
-            if let Some(folder) = place.parent().filter(|_| !bare) {
-                load_before(folder, names.before);
+            if let (Some(folder), Some(beginning), false) = (place.parent(), names.before, bare) {
+                load_before(folder, beginning);
             }
             match Library::open(&place) {
                 Ok(library) => match (part.version(library), library.symbol(names.version).and_then(file_of)) {
@@ -168,9 +168,19 @@ pub fn find(part: Part) -> Result<Found, Missing> {
     Err(Missing { part, reason })
 }
 
-/// Loads the first of `files` that is in the folder, so that the library finds it by name.
-fn load_before(folder: &Path, files: &[&str]) {
-    let _ = files.iter().map(|file| folder.join(file)).find(|path| path.is_file() && Library::open(path).is_ok());
+/// Loads the file of the folder whose name begins so, for the library will ask for it by name.
+fn load_before(folder: &Path, beginning: &str) {
+    let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning));
+    // If it does not load, the library says so when it is used.
+    let _ = entries(folder).into_iter().filter(named).find(|path| Library::open(path).is_ok());
+}
+
+/// What lies in a folder, by name.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }
 
 /// Where libraries may lie that the loader does not know of.
@@ -203,19 +213,14 @@ fn python_prefixes() -> Vec<PathBuf> {
 
 /// `lib/python3.*/{site,dist}-packages/nvidia/*/lib` below a prefix, in the order of their names.
 fn wheel_folders(prefix: &Path) -> Vec<PathBuf> {
-    let entries = |folder: PathBuf| {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        paths
-    };
     let mut folders = Vec::new();
-    for python in entries(prefix.join("lib")) {
+    for python in entries(&prefix.join("lib")) {
         if !python.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")) {
             continue;
         }
         for packages in ["site-packages", "dist-packages"] {
-            folders.extend(entries(python.join(packages).join("nvidia")).into_iter().map(|wheel| wheel.join("lib")));
+            let wheels = entries(&python.join(packages).join("nvidia"));
+            folders.extend(wheels.into_iter().map(|wheel| wheel.join("lib")));
         }
     }
     folders
