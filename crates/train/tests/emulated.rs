@@ -131,8 +131,8 @@ fn steps_on_the_device_are_the_cpu_s() {
     let counters = compare(BIGGAN, 0.002);
     within(
         counters,
-        Counters { launches: 4428, allocations: 4584, reservations: 0, uploads: 142, synchronisations: 11 },
+        Counters { launches: 3033, allocations: 3119, reservations: 0, uploads: 72, synchronisations: 11 },
     );
     let counters = compare(STYLEGAN2, 0.002);
-    within(counters, Counters { launches: 3135, allocations: 3121, reservations: 0, uploads: 31, synchronisations: 6 });
+    within(counters, Counters { launches: 3135, allocations: 3118, reservations: 0, uploads: 28, synchronisations: 6 });
 }
