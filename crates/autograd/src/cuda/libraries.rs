@@ -55,7 +55,7 @@ impl Part {
                 files: &["libcublasLt.so.13", "libcublasLt.so.12"],
                 before: None,
                 version: "cublasLtGetVersion",
-                fix: "pip install nvidia-cublas==13.0.2.14",
+                fix: "pip install 'nvidia-cublas==13.0.*'",
             },
             Self::Cudnn => Names {
                 label: "cuDNN",

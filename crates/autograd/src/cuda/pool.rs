@@ -11,8 +11,15 @@ use super::driver::Driver;
 #[derive(Debug)]
 pub(crate) struct Pool {
     arena: Mutex<Arena>,
-    /// For a graph's pool: the device's, and the pieces taken from it.
-    parent: Option<(Arc<Pool>, Mutex<Vec<(u64, usize)>>)>,
+    /// For a graph's pool.
+    parent: Option<Parent>,
+}
+
+/// The device's pool, and the pieces taken from it.
+#[derive(Debug)]
+struct Parent {
+    device: Arc<Pool>,
+    pieces: Mutex<Vec<(u64, usize)>>,
 }
 
 /// The least that a graph's pool takes of the device's at once.
@@ -29,7 +36,7 @@ impl Pool {
     }
 
     pub(crate) fn of_graph(device: &Arc<Self>) -> Self {
-        Self { arena: Mutex::default(), parent: Some((device.clone(), Mutex::default())) }
+        Self { arena: Mutex::default(), parent: Some(Parent { device: device.clone(), pieces: Mutex::default() }) }
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -43,7 +50,7 @@ impl Pool {
             return Ok(address);
         }
         let (start, piece) = match &self.parent {
-            Some((device, pieces)) => {
+            Some(Parent { device, pieces }) => {
                 let piece = rounded(bytes).max(GRAPH_PIECE);
                 let start = device.take(piece, driver, reserve)?;
                 lock(pieces).push((start, piece));
@@ -83,7 +90,7 @@ impl Pool {
 impl Drop for Pool {
     /// No block is alive, for each holds its pool.
     fn drop(&mut self) {
-        if let Some((device, pieces)) = &self.parent {
+        if let Some(Parent { device, pieces }) = &self.parent {
             for (start, bytes) in lock(pieces).drain(..) {
                 device.give_back(start, bytes);
             }

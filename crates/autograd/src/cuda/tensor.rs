@@ -10,9 +10,12 @@ use super::texts::{ELEMENTWISE, Element, LAYOUT, Text};
 use super::words::{Address, words};
 use crate::device::Device;
 
-/// A dense array, row-major. Clones share memory.
+/// A dense array, row-major. Clones share memory; a word in size, as candle's tensors are.
 #[derive(Clone, Debug)]
-pub(crate) struct CudaTensor {
+pub(crate) struct CudaTensor(Arc<Array>);
+
+#[derive(Debug)]
+struct Array {
     buffer: Arc<Buffer>,
     dims: Vec<usize>,
     element: Element,
@@ -22,12 +25,13 @@ impl CudaTensor {
     /// An array whose contents a kernel will write in full.
     pub(crate) fn new(gpu: &Arc<Gpu>, element: Element, dims: &[usize]) -> Result<Self> {
         let bytes = dims.iter().product::<usize>() * element.bytes();
-        Ok(Self { buffer: Arc::new(gpu.allocate(bytes)?), dims: dims.to_vec(), element })
+        let buffer = Arc::new(gpu.allocate(bytes)?);
+        Ok(Self(Arc::new(Array { buffer, dims: dims.to_vec(), element })))
     }
 
     /// [`CudaTensor::new`] with this one's device and element type.
     pub(crate) fn like(&self, dims: &[usize]) -> Result<Self> {
-        Self::new(self.gpu(), self.element, dims)
+        Self::new(self.gpu(), self.0.element, dims)
     }
 
     pub(crate) fn full(gpu: &Arc<Gpu>, number: f64, element: Element, dims: &[usize]) -> Result<Self> {
@@ -56,10 +60,10 @@ impl CudaTensor {
 
     /// A copy on the host. Waits for the device.
     pub(crate) fn to_host(&self) -> Result<Tensor> {
-        match self.element {
+        match self.0.element {
             Element::F32 => self.to_values::<f32>(),
             Element::F64 => self.to_values::<f64>(),
-            _ => self.cast(Element::F32)?.to_host()?.to_dtype(self.element.dtype()),
+            _ => self.cast(Element::F32)?.to_host()?.to_dtype(self.0.element.dtype()),
         }
     }
 
@@ -68,11 +72,11 @@ impl CudaTensor {
         if !values.is_empty() {
             self.gpu().download(self.address(), bytes_of_mut(&mut values))?;
         }
-        Tensor::from_vec(values, self.dims.as_slice(), &candle_core::Device::Cpu)
+        Tensor::from_vec(values, self.0.dims.as_slice(), &candle_core::Device::Cpu)
     }
 
     pub(crate) fn cast(&self, element: Element) -> Result<Self> {
-        let out = Self::new(self.gpu(), element, &self.dims)?;
+        let out = Self::new(self.gpu(), element, &self.0.dims)?;
         let function = match element {
             Element::F32 => "cast_f32",
             Element::F64 => "cast_f64",
@@ -85,34 +89,34 @@ impl CudaTensor {
 
     /// The same array in memory of its own.
     pub(crate) fn copy(&self) -> Result<Self> {
-        let out = self.like(&self.dims)?;
+        let out = self.like(&self.0.dims)?;
         self.gpu().copy(out.address(), self.address(), self.bytes())?;
         Ok(out)
     }
 
     /// Copies another array of the same type into this one's elements from `start` on.
     pub(crate) fn take(&self, start: usize, part: &Self) -> Result<()> {
-        let to = Address(self.address().0 + (start * self.element.bytes()) as u64);
+        let to = Address(self.address().0 + (start * self.0.element.bytes()) as u64);
         self.gpu().copy(to, part.address(), part.bytes())
     }
 
     /// The same memory with other sizes.
     pub(crate) fn reshape(&self, dims: &[usize]) -> Self {
-        Self { dims: dims.to_vec(), ..self.clone() }
+        Self(Arc::new(Array { buffer: self.0.buffer.clone(), dims: dims.to_vec(), element: self.0.element }))
     }
 
     /// Runs a kernel with a thread an element, compiled for this array's element type. `words[0]` is their number.
     pub(crate) fn each(&self, text: &'static Text, function: &'static str, words: &[u64]) -> Result<()> {
-        self.gpu().each(Kernel { text, function, element: self.element }, words)
+        self.gpu().each(Kernel { text, function, element: self.0.element }, words)
     }
 
     /// Runs a kernel of blocks likewise.
     pub(crate) fn blocks(&self, text: &'static Text, function: &'static str, words: &[u64]) -> Result<()> {
-        self.gpu().blocks(Kernel { text, function, element: self.element }, words)
+        self.gpu().blocks(Kernel { text, function, element: self.0.element }, words)
     }
 
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
-        self.buffer.gpu()
+        self.0.buffer.gpu()
     }
 
     pub(crate) fn device(&self) -> Device {
@@ -120,39 +124,39 @@ impl CudaTensor {
     }
 
     pub(crate) fn address(&self) -> Address {
-        self.buffer.address()
+        self.0.buffer.address()
     }
 
     pub(crate) fn dims(&self) -> &[usize] {
-        &self.dims
+        &self.0.dims
     }
 
     pub(crate) fn dims4(&self) -> Result<[usize; 4]> {
-        match self.dims.as_slice().try_into() {
+        match self.0.dims.as_slice().try_into() {
             Ok(dims) => Ok(dims),
-            Err(_) => candle_core::bail!("shape {:?}, expected [N, C, H, W]", self.dims),
+            Err(_) => candle_core::bail!("shape {:?}, expected [N, C, H, W]", self.0.dims),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.dims.iter().product()
+        self.0.dims.iter().product()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.len() * self.element.bytes()
+        self.len() * self.0.element.bytes()
     }
 
     pub(crate) fn element(&self) -> Element {
-        self.element
+        self.0.element
     }
 
     pub(crate) fn dtype(&self) -> DType {
-        self.element.dtype()
+        self.0.element.dtype()
     }
 
     /// Whether both lie in the same memory.
     pub(crate) fn shares(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.buffer, &other.buffer)
+        Arc::ptr_eq(&self.0.buffer, &other.0.buffer)
     }
 }
 

@@ -4,6 +4,7 @@ mod convolutions;
 mod products;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -119,13 +120,15 @@ impl Nvidia {
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kernel.text.name, kernel.element);
-        if !modules.contains_key(&key) {
-            let code = self.compiler.cubin(kernel.text, kernel.element, &self.arch)?;
-            // SAFETY: machine code that NVRTC made for this architecture.
-            let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
-            modules.insert(key, Module { handle, functions: BTreeMap::new() });
-        }
-        let Some(module) = modules.get_mut(&key) else { bail!("kernel {kernel}: no module") };
+        let module = match modules.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let code = self.compiler.cubin(kernel.text, kernel.element, &self.arch)?;
+                // SAFETY: machine code that NVRTC made for this architecture.
+                let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
+                free.insert(Module { handle, functions: BTreeMap::new() })
+            }
+        };
         if let Some(function) = module.functions.get(kernel.function) {
             return Ok(*function);
         }
