@@ -3,7 +3,7 @@
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::verbs::{config, data, doctor, eval, generate, reproduce, train};
+use crate::verbs::{config, data, doctor, eval, generate, project, reproduce, train};
 use crate::{bench, golden};
 
 /// Trains GANs from little data and reproduces the tables of DiffAugment and ADA.
@@ -27,6 +27,8 @@ pub(crate) enum Verb {
     Eval(eval::Args),
     /// Draw samples of a snapshot: by class, truncated, between two samples, with mixed styles
     Generate(generate::Args),
+    /// Find the w of an image in a StyleGAN2's snapshot
+    Project(project::Args),
     /// Write a data set as StyleGAN's zip of images
     Data(data::Args),
     /// Say what was found of CUDA, and check a device against the CPU

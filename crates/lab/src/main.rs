@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Reproduce(args) => verbs::reproduce::run(&args),
         Verb::Eval(args) => verbs::eval::run(&args),
         Verb::Generate(args) => verbs::generate::run(&args),
+        Verb::Project(args) => verbs::project::run(&args),
         Verb::Data(args) => verbs::data::run(&args),
         Verb::Doctor(args) => verbs::doctor::run(&args),
         Verb::Config(args) => verbs::config::run(&args),

@@ -103,6 +103,30 @@ fn a_biggan_has_z_alone() {
 }
 
 #[test]
+fn a_picture_that_cannot_be_is_refused_in_a_sentence() {
+    let scratch = Scratch::new();
+    let file = snapshot(&scratch, "stylegan2");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--psi", "1,nan"], "--psi NaN: expected finite numbers"),
+        (&["--psi", "0.5", "--cutoff", "9"], "--cutoff 9: the snapshot has 8 layers"),
+        (&["--psi", "0.5,1", "--mix", "0"], "--psi: 2 values"),
+        (&["--mix", "4-8"], "--mix 4-8: expected layers of 0 to 7"),
+        (&["--threshold", "1"], "give --psi"),
+        (&["--classes", "10"], "the classes 0 to 9"),
+        (&["--interpolate", "w", "--frames", "5"], "give --frames 9 or more"),
+        (&["--interpolate", "w", "--out", "a.gif"], "name the PNG"),
+        (&["--mix", "0", "--out", "no/folder/a.png"], "no/folder"),
+    ];
+    for (args, says) in cases {
+        let ran = scratch.run(&[&["generate", file.as_str()][..], args].concat());
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.err);
+        let errors: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(says), "{args:?}: {}", ran.err);
+        assert!(!scratch.path("samples.png").exists(), "{args:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_draws_the_same_picture() {
     let scratch = Scratch::new();
     let file = snapshot(&scratch, "stylegan2");

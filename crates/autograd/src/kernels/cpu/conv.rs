@@ -1,5 +1,5 @@
 //! Picks the convolution algorithm: for f32 with AVX-512 two-dimensional Winograd where the filter is 3x3 of stride
-//! 1, one-dimensional where it has an odd side, and implicit patches elsewhere; else patches.
+//! 1 and there are tiles enough, one-dimensional where it has an odd side, and implicit patches elsewhere; else patches.
 //! The door of the unsafe code: lengths are checked here.
 
 use std::any::TypeId;
@@ -26,7 +26,14 @@ fn is_lanes<T: 'static>() -> bool {
     TypeId::of::<T>() == TypeId::of::<f32>() && width() == Width::Avx512
 }
 
+/// Tiles of 4x4 output pixels below which the transforms of the filter cost more than the products save.
+const WINOGRAD_TILES: usize = 16;
+
 fn is_winograd<T: 'static>(s: &ConvShape) -> bool {
+    let tiles = s.batch * s.out_height().div_ceil(4) * s.out_width().div_ceil(4);
+    if s.kernel == [3, 3] && s.in_channels.min(s.out_channels) >= 128 && tiles < WINOGRAD_TILES {
+        return false;
+    }
     let fits = s.kernel == [3, 3] && s.stride == 1 && s.padding[0] == s.padding[1] && s.padding[0] <= 2;
     let resamples = s.padding == [1, 1] && s.height.is_multiple_of(2) && s.width.is_multiple_of(2);
     fits && (resamples || s.resample == Resample::Keep) && is_lanes::<T>()
@@ -95,6 +102,9 @@ pub(crate) fn input_gradient<T: Element>(s: &ConvShape, gy: &[T], w: &[T], gate:
         (Some(gy), Some(w)) if is_lanes::<T>() && has_adjoint(s) => {
             implicit::input_gradient(s, gy, w, gate.and_then(as_f32), gx.cast())
         }
+        (Some(gy), Some(w)) if is_lanes::<T>() && implicit::has_phases(s) => {
+            implicit::input_gradient_by_phases(s, gy, w, gate.and_then(as_f32), gx.cast())
+        }
         _ => im2col::input_gradient(s, gy, w, gate, gx),
     })
 }
@@ -109,6 +119,7 @@ pub(crate) fn filter_gradient<T: Element>(s: &ConvShape, x: &[T], gy: &[T], relu
     }
     filled(s.filter_len(), |gw| match (as_f32(x), as_f32(gy)) {
         (Some(x), Some(gy)) if is_winograd::<T>(s) => winograd::filter_gradient(s, x, gy, relu, gw.cast()),
+        (Some(x), Some(gy)) if is_lanes::<T>() => implicit::filter_gradient(s, x, gy, relu, gw.cast()),
         _ => im2col::filter_gradient(s, x, gy, relu, gw),
     })
 }

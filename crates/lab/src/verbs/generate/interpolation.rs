@@ -3,6 +3,7 @@
 use anyhow::Result;
 use frugan_autograd::{Tensor, Var, no_grad};
 use frugan_metrics::{lerp, slerp};
+use frugan_models::{StyleGenerator, Truncation};
 
 use super::picture::{write_gif, write_png};
 use super::subject::{Subject, truncation};
@@ -28,57 +29,69 @@ pub(super) fn draw(subject: &mut Subject, args: &Args, classes: &[i32], space: S
         return Err(input(format!("--out {}: name the PNG; the GIF is written beside it", args.out.display())));
     }
     let labels = args.labels(classes);
-    let psi = args.single_psi()?;
-    let mut samples = Vec::new();
-    for (index, label) in labels.iter().enumerate() {
-        samples.push(way(subject, args, [psi.unwrap_or(1.0)], space, index, *label)?);
-    }
+    let places: Vec<f64> = (0..frames).map(|frame| frame as f64 / (frames - 1) as f64).collect();
+    let dims = subject.generator().latent_dim();
+    let [from, to] = [0, 1].map(|set| subject.latents(args.seed, set, labels.len()));
+    let ends: Vec<[&[f32]; 2]> = from.chunks_exact(dims).zip(to.chunks_exact(dims)).map(|(a, b)| [a, b]).collect();
+    let ways = ends.into_iter().zip(&labels);
+    let samples: Vec<Vec<u8>> = match styled(subject, args, space)? {
+        Some((style, truncation)) => ways
+            .map(|(ends, label)| {
+                let ws = styles(subject, style, space, ends, *label, &places)?;
+                subject.synthesize(style, &no_grad(|| style.truncate(&ws, truncation))?)
+            })
+            .collect::<Result<_>>()?,
+        None => ways
+            .map(|(ends, label)| subject.one_by_one(along(ends, &places), &vec![*label; frames]))
+            .collect::<Result<_>>()?,
+    };
     let shape = subject.generator().image_shape();
     let image: usize = shape.iter().product();
     let at = |sample: &Vec<u8>, frame: usize| sample[frame * image..(frame + 1) * image].to_vec();
-    let shown = (0..steps).map(|step| (step * (frames - 1) + (steps - 1) / 2) / (steps - 1));
-    let shown: Vec<usize> = shown.collect();
-    let strips: Vec<u8> = samples
-        .iter()
-        .flat_map(|sample| shown.iter().flat_map(|frame| at(sample, *frame)).collect::<Vec<_>>())
-        .collect();
-    write_png(&args.out, &strips, shape, samples.len(), steps)?;
-    let there = 0..frames;
-    let back = (1..frames - 1).rev();
-    let moments: Vec<Vec<u8>> =
-        there.chain(back).map(|frame| samples.iter().flat_map(|sample| at(sample, frame)).collect()).collect();
-    write_gif(&gif, &moments, shape)?;
+    let shown = || (0..steps).map(|step| (step * (frames - 1) + (steps - 1) / 2) / (steps - 1));
+    let strip = |sample: &Vec<u8>| shown().flat_map(|frame| at(sample, frame)).collect::<Vec<u8>>();
+    write_png(&args.out, &samples.iter().flat_map(strip).collect::<Vec<u8>>(), shape, samples.len(), steps)?;
+    let moment = |frame: usize| samples.iter().flat_map(|sample| at(sample, frame)).collect::<Vec<u8>>();
+    write_gif(&gif, &(0..frames).map(moment).collect::<Vec<_>>(), shape)?;
     let through = if space == Space::Z { "z" } else { "w" };
     let words = format!("{} ways through {through}, {steps} of {frames} images each", samples.len());
     Ok((vec![args.out.clone(), gif], words))
 }
 
-/// The images on one sample's way, bytes `[frames, C, H, W]`.
-fn way(subject: &mut Subject, args: &Args, [psi]: [f64; 1], space: Space, index: usize, label: i32) -> Result<Vec<u8>> {
-    let frames = args.frames as usize;
-    let places: Vec<f64> = (0..frames).map(|frame| frame as f64 / (frames - 1) as f64).collect();
-    let dims = subject.generator().latent_dim();
-    let end = |set: u64| subject.latents(args.seed, set, index + 1)[index * dims..].to_vec();
-    let (a, b) = (end(0), end(1));
-    let labels = vec![label; frames];
-    let along = || places.iter().flat_map(|place| between(&a, &b, *place)).collect::<Vec<f32>>();
-    if subject.generator().as_style().is_none() && space == Space::Z && args.psi.is_empty() {
-        return subject.one_by_one(along(), &labels);
-    }
-    let option = if space == Space::W { "--interpolate w" } else { "--psi" };
-    let instead = if space == Space::W { "--interpolate z goes through its latents" } else { "leave it out" };
-    let style = subject.style(option, instead)?;
-    let truncation = truncation(style, psi, args.cutoff)?;
-    let ws = match space {
-        Space::Z => subject.map(style, along(), &labels)?,
-        Space::W => {
-            let ends = subject.map(style, [a, b].concat(), &labels[..2])?;
-            let place = Tensor::from_slice(&places, (frames, 1, 1), &candle_core::Device::Cpu)?;
-            let place = Var::constant(place.to_dtype(ends.dtype())?).to_device(&ends.device())?;
-            no_grad(|| lerp(&ends.narrow(0, 0, 1)?, &ends.narrow(0, 1, 1)?, &place))?
-        }
+/// The generator's halves and the picture's truncation; `None` for a generator that has z alone, which is enough for z.
+fn styled<'a>(subject: &'a Subject, args: &Args, space: Space) -> Result<Option<(&'a dyn StyleGenerator, Truncation)>> {
+    let psi = args.single_psi()?;
+    let style = match (space, psi) {
+        (Space::W, _) => subject.style("--interpolate w", "--interpolate z goes through its latents")?,
+        (Space::Z, Some(_)) => subject.style("--psi", "leave it out")?,
+        (Space::Z, None) => match subject.generator().as_style() {
+            Some(style) => style,
+            None => return Ok(None),
+        },
     };
-    subject.synthesize(style, &no_grad(|| style.truncate(&ws, truncation))?)
+    Ok(Some((style, truncation(style, psi.unwrap_or(1.0), args.cutoff)?)))
+}
+
+/// Styles on one sample's way, `[places, layers, w_dim]`.
+fn styles(
+    subject: &Subject,
+    style: &dyn StyleGenerator,
+    space: Space,
+    ends: [&[f32]; 2],
+    label: i32,
+    places: &[f64],
+) -> Result<Var> {
+    if space == Space::Z {
+        return Ok(subject.map(style, along(ends, places), &vec![label; places.len()])?);
+    }
+    let ends = subject.map(style, ends.concat(), &[label; 2])?;
+    let place = Tensor::from_slice(places, (places.len(), 1, 1), &candle_core::Device::Cpu)?;
+    let place = Var::constant(place.to_dtype(ends.dtype())?).to_device(&ends.device())?;
+    Ok(no_grad(|| lerp(&ends.narrow(0, 0, 1)?, &ends.narrow(0, 1, 1)?, &place))?)
+}
+
+fn along([a, b]: [&[f32]; 2], places: &[f64]) -> Vec<f32> {
+    places.iter().flat_map(|place| between(a, b, *place)).collect()
 }
 
 /// The direction on the great circle between the two, the length on the line between their lengths: a latent of many

@@ -14,7 +14,7 @@ pub(crate) const WHITE: u8 = 255;
 /// Time of a frame, in hundredths of a second.
 const DELAY: u16 = 8;
 /// Of the search for 256 colours, 1 (careful) to 30.
-const SPEED: i32 = 10;
+const SPEED: i32 = 3;
 
 /// Bytes `[rows * columns, C, H, W]` as a grid; the file is whole or not there.
 pub(crate) fn write_png(path: &Path, pixels: &[u8], shape: [usize; 3], rows: usize, columns: usize) -> Result<()> {
@@ -22,7 +22,8 @@ pub(crate) fn write_png(path: &Path, pixels: &[u8], shape: [usize; 3], rows: usi
     frugan_train::write_atomic(path, &grid.png).map_err(lift)
 }
 
-/// Each moment, bytes `[n, C, H, W]`, as one picture of about as many rows as columns; the last is followed by the first.
+/// Each moment, bytes `[n, C, H, W]`, as one picture of about as many rows as columns; from the first to the last, back, and
+/// again.
 pub(crate) fn write_gif(path: &Path, moments: &[Vec<u8>], shape: [usize; 3]) -> Result<()> {
     let image: usize = shape.iter().product();
     let count = moments.iter().map(|moment| moment.len() / image).max().unwrap_or(0);
@@ -45,10 +46,15 @@ pub(crate) fn write_gif(path: &Path, moments: &[Vec<u8>], shape: [usize; 3]) -> 
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, width, height, &[])?;
     encoder.set_repeat(Repeat::Infinite)?;
-    for (rgb, _) in &pictures {
+    let frame = |(rgb, _): &(Vec<u8>, [usize; 2])| {
         let mut frame = Frame::from_rgb_speed(width, height, rgb, SPEED);
         frame.delay = DELAY;
-        encoder.write_frame(&frame)?;
+        frame
+    };
+    let there: Vec<Frame<'_>> = pictures.iter().map(frame).collect();
+    let back = there.iter().rev().skip(1).take(there.len().saturating_sub(2));
+    for frame in there.iter().chain(back) {
+        encoder.write_frame(frame)?;
     }
     drop(encoder);
     frugan_train::write_atomic(path, &bytes).map_err(lift)

@@ -11,3 +11,15 @@ pub(super) fn convolution(_: &ConvShape, _: &[f32], _: &[f32], _: Option<&[f32]>
 pub(super) fn input_gradient(_: &ConvShape, _: &[f32], _: &[f32], _: Option<&[f32]>, _: Shared<f32>) {
     unreachable!("not available")
 }
+
+pub(super) fn has_phases(_: &ConvShape) -> bool {
+    false
+}
+
+pub(super) fn input_gradient_by_phases(_: &ConvShape, _: &[f32], _: &[f32], _: Option<&[f32]>, _: Shared<f32>) {
+    unreachable!("not available")
+}
+
+pub(super) fn filter_gradient(_: &ConvShape, _: &[f32], _: &[f32], _: bool, _: Shared<f32>) {
+    unreachable!("not available")
+}

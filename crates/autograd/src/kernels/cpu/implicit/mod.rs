@@ -7,6 +7,9 @@
 //!
 //! The functions here are safe to call where AVX-512 is there, with slices of the shape's lengths; `conv.rs` checks both.
 
+mod filter;
+mod phases;
+
 use std::arch::x86_64::*;
 
 use rayon::prelude::*;
@@ -15,6 +18,9 @@ use super::lanes::{BLOCK, Ends, Filter, LANES, Patches, Piece, Sources, Strides,
 use super::parallel::Shared;
 use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;
+
+pub(super) use filter::filter_gradient;
+pub(super) use phases::{has_phases, input_gradient_by_phases};
 
 /// Groups of 16 pixels that are multiplied together, see [`lane_gemm`].
 const UNIT: usize = 3;

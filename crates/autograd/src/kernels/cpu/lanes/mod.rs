@@ -8,7 +8,7 @@ mod transpose;
 use std::arch::x86_64::*;
 
 pub(super) use gemm::{LANES, Strides, lane_gemm};
-pub(super) use patches::{Patches, Piece, Run, Sources};
+pub(super) use patches::{Patches, Piece, Run, Sources, first_windows};
 pub(super) use scratch::{BLOCK, Line, WHOLE, point_stride, with_scratch};
 pub(super) use transpose::{transpose, transpose_planes};
 

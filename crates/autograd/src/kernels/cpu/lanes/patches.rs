@@ -61,6 +61,11 @@ impl Piece {
     }
 }
 
+/// The first windows of [`Patches::of_phases`] on each axis.
+pub(in crate::kernels::cpu) fn first_windows(s: &ConvShape) -> [usize; 2] {
+    s.padding.map(|padding| padding / 2)
+}
+
 /// What the taps of a group read.
 pub(in crate::kernels::cpu) enum Sources {
     /// Neighbouring lanes read neighbouring pixels: the pieces of tap t end at `ends[t]`, a piece a run.
@@ -83,6 +88,19 @@ impl Patches {
     pub(in crate::kernels::cpu) fn of_columns(s: &ConvShape, rows: usize, height: usize) -> Self {
         let (size, out) = ([s.height, s.width], [s.out_height().div_ceil(rows), s.out_width()]);
         Self::new(s, (size, out), [height, s.kernel[1]], [rows, 1])
+    }
+
+    /// Places of a 2x2 window over the cotangent of a stride-2 convolution with a filter of `s.kernel`, at most 4x4: window
+    /// (T, U) holds the rows T - 1 and T and the columns U - 1 and U, which is what the input's pixels 2 T and 2 T + 1 by
+    /// 2 U and 2 U + 1, counted with the padding, need. The first windows are those of `first_windows`.
+    pub(in crate::kernels::cpu) fn of_phases(s: &ConvShape) -> Self {
+        let size = [s.out_height(), s.out_width()];
+        let first = first_windows(s);
+        let image = [s.height, s.width];
+        let out = [0, 1].map(|i| (image[i] - 1 + s.padding[i]) / 2 + 1 - first[i]);
+        let padding = first.map(|first| 1 - first);
+        let windows = ConvShape { in_channels: s.out_channels, padding, ..*s };
+        Self::new(&windows, (size, out), [2, 2], [1, 1])
     }
 
     fn new(s: &ConvShape, (size, out): ([usize; 2], [usize; 2]), kernel: [usize; 2], stride: [usize; 2]) -> Self {
@@ -112,7 +130,13 @@ impl Patches {
     }
 
     pub(in crate::kernels::cpu) fn sources(&self, runs: &[Run]) -> Sources {
-        if self.stride[1] == 1 { self.pieces(runs) } else { self.gather(runs) }
+        if self.stride[1] == 1 { self.pieces(runs, self.taps()) } else { self.gather(runs) }
+    }
+
+    /// [`Patches::sources`] of [`Patches::of_phases`] in the order upper left, upper right, lower right, lower left, in
+    /// which what a phase reads is one piece.
+    pub(in crate::kernels::cpu) fn sources_around(&self, runs: &[Run]) -> Sources {
+        self.pieces(runs, [(0, 0), (0, 1), (1, 1), (1, 0)].into_iter())
     }
 
     /// The lanes of `run` that tap `(a, b)` reads inside the image, and where its first lane would read.
@@ -129,10 +153,10 @@ impl Patches {
         (0..height * width).map(move |i| (i / width, i % width))
     }
 
-    fn pieces(&self, runs: &[Run]) -> Sources {
-        let taps = self.kernel[0] * self.kernel[1];
-        let (mut pieces, mut ends) = (Vec::with_capacity(taps * runs.len()), Vec::with_capacity(taps));
-        for tap in self.taps() {
+    fn pieces(&self, runs: &[Run], taps: impl Iterator<Item = (usize, usize)>) -> Sources {
+        let count = self.kernel[0] * self.kernel[1];
+        let (mut pieces, mut ends) = (Vec::with_capacity(count * runs.len()), Vec::with_capacity(count));
+        for tap in taps {
             for run in runs {
                 let (mask, first) = self.read(run, tap);
                 if mask != 0 {
@@ -170,6 +194,23 @@ impl Sources {
     #[inline]
     #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
     pub(in crate::kernels::cpu) unsafe fn read(&self, plane: *const f32, area: usize, floor: __m512, out: *mut f32) {
+        // SAFETY: as the function promises.
+        unsafe { self.read_apart(plane, area, floor, (out, LANES)) }
+    }
+
+    /// [`Sources::read`] with taps `stride` floats apart.
+    ///
+    /// # Safety
+    /// As [`Sources::read`]; `stride` is a multiple of 16.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+    pub(in crate::kernels::cpu) unsafe fn read_apart(
+        &self,
+        plane: *const f32,
+        area: usize,
+        floor: __m512,
+        (out, stride): (*mut f32, usize),
+    ) {
         match self {
             Self::Pieces { pieces, ends } => {
                 let ahead = plane.wrapping_add(AHEAD * area);
@@ -185,7 +226,7 @@ impl Sources {
                     }
                     first = *end;
                     // SAFETY: as the function promises.
-                    unsafe { _mm512_store_ps(out.add(tap * LANES), _mm512_max_ps(floor, v)) }; // so a NaN stays
+                    unsafe { _mm512_store_ps(out.add(tap * stride), _mm512_max_ps(floor, v)) }; // so a NaN stays
                 }
             }
             Self::Gather(taps) => {
@@ -195,7 +236,7 @@ impl Sources {
                     unsafe {
                         let distances = _mm512_loadu_si512(distances.as_ptr().cast());
                         let v = _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), piece.mask, distances, base);
-                        _mm512_store_ps(out.add(tap * LANES), _mm512_max_ps(floor, v));
+                        _mm512_store_ps(out.add(tap * stride), _mm512_max_ps(floor, v));
                     }
                 }
             }
