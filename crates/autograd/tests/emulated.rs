@@ -1,5 +1,5 @@
 //! The GPU layer with its kernels run by the host: every op against the CPU's.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::explicit_write)]
 
 use std::io::Write;
 

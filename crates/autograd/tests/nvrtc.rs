@@ -1,5 +1,5 @@
 //! Every kernel text compiles for every architecture that the program serves. Needs NVRTC, and neither GPU nor driver.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::explicit_write)]
 #![cfg(feature = "cuda")]
 
 use std::io::Write;

@@ -1,5 +1,5 @@
 //! A stream's numbers made on a device against those of the host.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::explicit_write, missing_docs)]
 
 use std::io::Write;
 

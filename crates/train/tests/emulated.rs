@@ -1,5 +1,5 @@
 //! Whole training steps on the GPU layer, its kernels run by the host: against the CPU's, and what they ask of a device.
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::explicit_write, clippy::print_stderr, missing_docs)]
 
 use std::io::Write;
 
