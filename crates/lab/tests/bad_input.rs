@@ -102,6 +102,9 @@ fn overrides() -> Vec<Case> {
         case("not a key", train(&["a..b=1"]), &["is not a key"]),
         case("unknown nonfinite policy", train(&["train.nonfinite=skip"]), &["train.nonfinite", "skip:N"]),
         case("unknown device", train(&["--device", "gpu"]), &["gpu", "cuda"]),
+        // Wherever the driver is, there are not so many.
+        case("a device out of reach", train(&["--device", "cuda:4096"]), &["device cuda:4096", "--device cpu"]),
+        case("a doctor without a patient", vec!["doctor", "--device", "cuda:4096"], &["device cuda:4096"]),
         case("unknown option", train(&["--stepz"]), &["--stepz"]),
         case("open quote in a sweep", vec!["train", "-m", "augment.policy=\"color"], &["not closed"]),
         case("a sweep of twins", vec!["train", "-m", "seed=1,1", "--out", "run"], &["the same"]),

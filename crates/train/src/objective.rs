@@ -278,10 +278,9 @@ impl Objective {
     /// The reals ahead of T and behind it; the one that R1 differentiates by is a leaf.
     fn reals_of_r1(&self, real: &Var, draws: &AugmentDraws, with_r1: bool) -> Result<(Var, Var)> {
         let by = self.r1.filter(|_| with_r1).map(|r1| r1.images);
-        let leaf = |x: &Var| Ok::<_, Error>(Var::leaf(x.to_tensor()?).to_device(&x.device())?);
-        let raw = if by == Some(R1Images::Raw) { leaf(real)? } else { real.clone() };
+        let raw = if by == Some(R1Images::Raw) { real.as_leaf() } else { real.clone() };
         let augmented = self.augment_if(self.augmentation.on().d_real, &raw, draws)?;
-        let augmented = if by == Some(R1Images::Augmented) { leaf(&augmented)? } else { augmented };
+        let augmented = if by == Some(R1Images::Augmented) { augmented.as_leaf() } else { augmented };
         Ok((raw, augmented))
     }
 

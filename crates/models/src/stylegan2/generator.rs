@@ -75,8 +75,12 @@ impl StyleGan2Generator {
 
     /// Draws in the network's number type, on its device.
     fn placed(&self, draw: &Var) -> Result<Var> {
-        let (_, _, like) = self.params.iter().next().expect("a network has weights");
+        let like = self.like();
         draw.to_dtype(like.dtype())?.to_device(&like.device())
+    }
+
+    fn like(&self) -> &Var {
+        self.params.iter().next().expect("a network has weights").2
     }
 }
 
@@ -153,7 +157,7 @@ impl StyleGenerator for StyleGan2Generator {
     }
 
     fn draw_noise(&self, n: usize, stream: &mut Stream) -> Result<Vec<Var>> {
-        let draws = noise::draw(self.synthesis.noise_sides(), n, stream)?;
+        let draws = noise::draw(self.synthesis.noise_sides(), n, stream, &self.like().device())?;
         draws.iter().map(|draw| self.placed(draw)).collect()
     }
 }

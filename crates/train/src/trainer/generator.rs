@@ -1,6 +1,6 @@
 //! G's step, and its lazy regulariser.
 
-use frugan_autograd::{GraphMode, Tensor, Var, grad_of_scalar};
+use frugan_autograd::{GraphMode, Var, grad_of_scalar};
 use frugan_models::Noise;
 use frugan_nn::{Purpose, Stream};
 
@@ -66,9 +66,8 @@ impl Trainer {
         let style = self.generator.as_style().expect("Trainer::new refuses path length for other generators");
         let (ws, noise) = self.styles(style, (&z, &labels), &PATH_LENGTH_PASS, self.itr, true)?;
         let [channels, height, width] = self.image_shape();
-        let values = Stream::new(self.config.seed, IMAGE_NOISE, self.itr).normals(n * channels * height * width);
-        let image_noise = Tensor::from_vec(values, (n, channels, height, width), &candle_core::Device::Cpu)?;
-        let image_noise = Var::constant(image_noise).to_device(&self.device)?;
+        let mut stream = Stream::new(self.config.seed, IMAGE_NOISE, self.itr);
+        let image_noise = stream.normals_on(&[n, channels, height, width], &self.device)?;
         let penalty = self.objective.path_length(style, &ws, Noise::Given(&noise), &image_noise)?;
         self.sums.add("loss/path_length", penalty.item()?);
         Ok(penalty)

@@ -138,9 +138,8 @@ pub(crate) fn latents(
     step: u64,
     device: &Device,
 ) -> Result<(Var, Ints)> {
-    let z = Stream::new(seed, latent, step).normals(n * generator.latent_dim());
-    let z = Tensor::from_vec(z, (n, generator.latent_dim()), &candle_core::Device::Cpu)?;
+    let z = Stream::new(seed, latent, step).normals_on(&[n, generator.latent_dim()], device)?;
     let classes = generator.num_classes().max(1) as u32;
     let labels = Stream::new(seed, labels, step).integers(n, classes).into_iter().map(|y| y as i32).collect::<Vec<_>>();
-    Ok((Var::constant(z).to_device(device)?, Ints::from(labels).to_device(device)?))
+    Ok((z, Ints::from(labels).to_device(device)?))
 }
