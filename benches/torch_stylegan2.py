@@ -28,12 +28,10 @@ SLOPE = 0.2
 
 
 def low_pass(x, gain, padding):
-    """The binomial filter [1, 3, 3, 1] on both axes, as two depthwise convolutions."""
+    """The binomial filter [1, 3, 3, 1] on both axes, as one depthwise convolution (two, or sums of shifts, are slower)."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8 * math.sqrt(gain)
-    channels = x.shape[1]
-    rows, columns = (taps.view(shape).expand(channels, 1, -1, -1) for shape in [(1, 1, 4, 1), (1, 1, 1, 4)])
-    x = F.conv2d(x, rows, padding=(padding, 0), groups=channels)
-    return F.conv2d(x, columns, padding=(0, padding), groups=channels)
+    kernel = (taps[:, None] * taps).repeat(x.shape[1], 1, 1, 1)
+    return F.conv2d(x, kernel, padding=padding, groups=x.shape[1])
 
 
 class Linear(nn.Module):
@@ -242,6 +240,7 @@ class Training:
         self.losses["loss_d"] = on_fakes.item() + on_reals.item()
 
     def r1_step(self, reals):
+        """By differentiating the backward pass; forward mode over the fixed gradient takes longer."""
         self.discriminator.requires_grad_(True)
         self.adam_d.zero_grad(set_to_none=True)
         reals = reals.detach().requires_grad_(True)

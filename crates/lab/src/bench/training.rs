@@ -66,7 +66,7 @@ pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
         print_iteration(seconds);
         last = penalty;
     }
-    println!("loss_r1 {last:.6}");
+    println!("loss_r1 {last:.3e}");
     Ok(())
 }
 

@@ -18,6 +18,8 @@ use crate::ops::conv::{ConvShape, Resample};
 
 /// Groups of 16 tiles that a thread takes through a convolution at once.
 const BLOCK_GROUPS: usize = 6;
+/// Tasks that even a small layer is split into.
+const TASKS: usize = 8;
 
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(crate) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
@@ -44,18 +46,28 @@ fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, scale: f3
         });
         let grid = TileGrid::new(*shape);
         let groups = grid.groups();
-        let blocks = block_count(groups);
-        (0..blocks).into_par_iter().for_each(|block| {
+        let (blocks, parts) = split(groups, filter_blocks);
+        (0..blocks * parts).into_par_iter().for_each(|task| {
+            let (block, part) = (task / parts, task % parts);
             let range = groups * block / blocks..groups * (block + 1) / blocks;
-            // SAFETY: as above; tiles of different groups do not overlap in y.
-            unsafe { correlate_block(shape, &grid, range, x, (u.pointer(), filter_stride), (ends, scale), y.pointer()) }
+            let [first, end] = [part, part + 1].map(|i| filter_blocks * i / parts * LANES);
+            let (u, y) = ((u.pointer().cast_const(), filter_stride), y.pointer());
+            // SAFETY: as above; tiles of different groups and channels of different parts do not overlap in y.
+            unsafe { correlate_block(shape, &grid, (range, first..end.min(rows)), x, u, (ends, scale), y) }
         });
     });
 }
 
-/// Even for small layers a few blocks, so that threads share the work.
-fn block_count(groups: usize) -> usize {
-    (groups / BLOCK_GROUPS).max(1).next_multiple_of(4).min(groups)
+/// Blocks of groups, and parts of the filters: the transformed filters are read once a block, which few groups do not
+/// pay for, so that a small layer's tasks share its blocks and each takes a part of the filters.
+fn split(groups: usize, filter_blocks: usize) -> (usize, usize) {
+    match groups / BLOCK_GROUPS {
+        blocks @ 4.. => (blocks.next_multiple_of(2), 1),
+        blocks => {
+            let blocks = blocks.max(1);
+            (blocks, TASKS.div_ceil(blocks).min(filter_blocks))
+        }
+    }
 }
 
 /// `G g Gt` of 16 filters in all their depths, point p to `u[p * point_stride ..]`.
@@ -191,7 +203,8 @@ unsafe fn transform_output(
     }
 }
 
-/// Takes a range of groups through transform, products and inverse on one thread, so that they stay near the core.
+/// Takes a range of groups through transform, products with some output channels' filters and inverse on one thread, so that
+/// they stay near the core. The first of the channels is a multiple of 16.
 ///
 /// # Safety
 /// AVX-512 is there; `x`, `u` and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
@@ -199,7 +212,7 @@ unsafe fn transform_output(
 unsafe fn correlate_block(
     shape: &ConvShape,
     grid: &TileGrid,
-    groups: Range<usize>,
+    (groups, channels): (Range<usize>, Range<usize>),
     x: &[f32],
     (u, filter_stride): (*const f32, usize),
     (ends, scale): (Ends, f32),
@@ -207,7 +220,7 @@ unsafe fn correlate_block(
 ) {
     let (depth, count) = (shape.in_channels, groups.len());
     let ([_, _, height, width], [_, _, out_height, out_width]) = (shape.input(), shape.output());
-    let rows = shape.out_channels.next_multiple_of(8);
+    let rows = channels.len().next_multiple_of(8);
     let v_stride = point_stride(count * depth * LANES);
     let m_stride = point_stride(count * rows * LANES);
     with_scratch(&BLOCK, |[v, m]| {
@@ -227,16 +240,17 @@ unsafe fn correlate_block(
         for p in 0..POINTS {
             // SAFETY: as the function promises.
             unsafe {
-                let (u, v, m) = (u.add(p * filter_stride), v.add(p * v_stride), m.add(p * m_stride));
+                let u = u.add(p * filter_stride + channels.start * depth);
+                let (v, m) = (v.add(p * v_stride), m.add(p * m_stride));
                 lane_gemm((rows, count, depth), u, v, m, strides, false);
             }
         }
         let area = out_height * out_width;
         for (g, pairs) in pairs.iter().enumerate() {
-            for k in 0..shape.out_channels {
+            for (row, k) in channels.clone().enumerate() {
                 // SAFETY: as the function promises.
                 unsafe {
-                    let m = m.add((g * rows + k) * LANES);
+                    let m = m.add((g * rows + row) * LANES);
                     let bias = ends.bias.map_or(0.0, |b| b[k]);
                     let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
                     let tiles = Tiles { pairs, width: out_width, is_half: shape.resample == Resample::HalveOutput };
