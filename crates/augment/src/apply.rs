@@ -51,6 +51,7 @@ impl Policy {
                     let [top, left] = corners(ox, oy, cut);
                     (y.erase(&top, &left, cut[0], cut[1])?, rest)
                 }
+                [Draw::Extra { transform, values }, rest @ ..] => (transform.apply(&y, values)?, rest),
                 colors => {
                     let run = colors.iter().take_while(|draw| draw.transform().is_color()).count();
                     let (run, rest) = colors.split_at(run);

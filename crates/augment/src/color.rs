@@ -45,7 +45,7 @@ pub(crate) fn maps(run: &[Draw], batch: usize) -> Vec<ColorMap> {
             Draw::Brightness { u } => (u, ColorMap::brightness),
             Draw::Saturation { u } => (u, ColorMap::saturation),
             Draw::Contrast { u } => (u, ColorMap::contrast),
-            Draw::Translation { .. } | Draw::Cutout { .. } => continue,
+            Draw::Translation { .. } | Draw::Cutout { .. } | Draw::Extra { .. } => continue,
         };
         for (map, u) in maps.iter_mut().zip(u) {
             *map = then(*map, f64::from(*u));

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::Transform;
+use crate::extras::ExtraTransform;
 
 /// The draws of one transform, one of each kind a sample. They do not depend on the number of channels.
 ///
@@ -42,6 +43,13 @@ pub enum Draw {
         /// Columns, in 0..=W for even c and 0..W for odd c.
         oy: Vec<i32>,
     },
+    /// Of [`Transform::Extra`].
+    Extra {
+        /// Which.
+        transform: ExtraTransform,
+        /// Its numbers, as many for each sample.
+        values: Vec<Vec<f32>>,
+    },
 }
 
 impl Draw {
@@ -58,6 +66,7 @@ impl Draw {
             Self::Contrast { .. } => Transform::Contrast,
             Self::Translation { .. } => Transform::Translation,
             Self::Cutout { .. } => Transform::Cutout,
+            Self::Extra { transform, .. } => Transform::Extra(*transform),
         }
     }
 
@@ -87,6 +96,7 @@ impl Draw {
             Self::Contrast { u } => ([("contrast.u", u.len()); 2], 1),
             Self::Translation { tx, ty } => ([("translation.tx", tx.len()), ("translation.ty", ty.len())], 2),
             Self::Cutout { ox, oy } => ([("cutout.ox", ox.len()), ("cutout.oy", oy.len())], 2),
+            Self::Extra { transform, values } => ([(transform.name(), values.len()); 2], 1),
         }
     }
 }

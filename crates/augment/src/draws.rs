@@ -108,6 +108,9 @@ impl Policy {
                 ox: integers(stream, n, cutout_centres(height)),
                 oy: integers(stream, n, cutout_centres(width)),
             },
+            Transform::Extra(transform) => {
+                Draw::Extra { transform: *transform, values: transform.draw(n, [height, width], stream) }
+            }
         });
         Draws { draws: draws.collect() }
     }
@@ -193,6 +196,9 @@ impl Draws {
             Draw::Contrast { u } => Draw::Contrast { u: part(u, start, len) },
             Draw::Translation { tx, ty } => Draw::Translation { tx: part(tx, start, len), ty: part(ty, start, len) },
             Draw::Cutout { ox, oy } => Draw::Cutout { ox: part(ox, start, len), oy: part(oy, start, len) },
+            Draw::Extra { transform, values } => {
+                Draw::Extra { transform: *transform, values: part(values, start, len) }
+            }
         });
         Self { draws: draws.collect() }
     }
@@ -216,7 +222,7 @@ impl Draws {
                     within("cutout.ox", ox, height, cutout_centres(height))?;
                     within("cutout.oy", oy, width, cutout_centres(width))?;
                 }
-                Draw::Brightness { .. } | Draw::Saturation { .. } | Draw::Contrast { .. } => {}
+                Draw::Brightness { .. } | Draw::Saturation { .. } | Draw::Contrast { .. } | Draw::Extra { .. } => {}
             }
         }
         Ok(())

@@ -40,6 +40,7 @@ mod config;
 mod consistency;
 mod draw;
 mod draws;
+mod extras;
 mod policy;
 
 pub use augmentation::{AugmentError, Augmentation, AugmentationDraws};
@@ -47,4 +48,5 @@ pub use config::{AugmentConfig, On};
 pub use consistency::{CrAugment, CrDraws};
 pub use draw::Draw;
 pub use draws::{Draws, DrawsError};
+pub use extras::ExtraTransform;
 pub use policy::{Policy, PolicyError, Transform};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::extras::ExtraTransform;
+
 /// One transform of DiffAugment, with the draws of one sample. `u` is uniform on [0, 1); the paper's code calls
 /// the row axis x and the column axis y.
 ///
@@ -27,6 +29,8 @@ pub enum Transform {
     Translation,
     /// Zeroes a rectangle of half the sides (rounded), cut off at the borders; its centre is uniform over the image.
     Cutout,
+    /// A transform that is not the paper's.
+    Extra(ExtraTransform),
 }
 
 /// An augmentation policy: transforms in the order in which they act.
@@ -81,8 +85,8 @@ const NAMES: [(&str, &[Transform]); 6] = [
 ];
 
 impl Policy {
-    /// Reads a comma-separated list of `color` (brightness, saturation, contrast), `translation`, `cutout`, or one of
-    /// the three parts of `color` by its own name. They act in the order given; a name may come twice. An empty string
+    /// Reads a comma-separated list of `color` (brightness, saturation, contrast), `translation`, `cutout`, one of the
+    /// three parts of `color` by its own name, or a transform beyond the paper's. They act in the order given; a name may come twice. An empty string
     /// is the identity.
     ///
     /// ```
@@ -98,14 +102,16 @@ impl Policy {
             if name.is_empty() {
                 return Err(PolicyError::EmptyName { policy: policy.into() });
             }
-            let Some((known, transforms)) = NAMES.iter().find(|(known, _)| *known == name) else {
-                return Err(PolicyError::UnknownName { policy: policy.into(), name: name.into() });
-            };
+            let extra = ExtraTransform::all().find(|extra| extra.name() == name).map(Transform::Extra);
+            match (NAMES.iter().find(|(known, _)| *known == name), extra) {
+                (Some((_, transforms)), _) => parsed.transforms.extend_from_slice(transforms),
+                (None, Some(extra)) => parsed.transforms.push(extra),
+                (None, None) => return Err(PolicyError::UnknownName { policy: policy.into(), name: name.into() }),
+            }
             if !parsed.text.is_empty() {
                 parsed.text.push(',');
             }
-            parsed.text.push_str(known);
-            parsed.transforms.extend_from_slice(transforms);
+            parsed.text.push_str(name);
         }
         Ok(parsed)
     }
@@ -161,6 +167,7 @@ impl Transform {
             Self::Contrast => "contrast",
             Self::Translation => "translation",
             Self::Cutout => "cutout",
+            Self::Extra(extra) => extra.name(),
         }
     }
 
@@ -170,13 +177,18 @@ impl Transform {
     }
 }
 
+/// All names, the paper's first.
+fn known_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name).chain(ExtraTransform::all().map(ExtraTransform::name))
+}
+
 fn names() -> String {
-    NAMES.map(|(name, _)| name).join(", ")
+    known_names().collect::<Vec<_>>().join(", ")
 }
 
 /// `; did you mean "cutout"?` where a known name is near enough.
 fn hint(name: &str) -> String {
-    let near = NAMES.iter().map(|(known, _)| (strsim::damerau_levenshtein(&name.to_lowercase(), known), known));
+    let near = known_names().map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), known), known));
     match near.min_by_key(|(distance, _)| *distance) {
         Some((distance, known)) if distance <= 3 => format!("; did you mean \"{known}\"?"),
         _ => String::new(),

@@ -24,6 +24,8 @@ fn every_policy() -> Result<()> {
         "contrast",
         "translation",
         "cutout",
+        "grayscale",
+        "grayscale,color,grayscale,cutout",
         "color,translation,cutout",
         "cutout,translation,color",
         "translation,color,translation,cutout,cutout,color",

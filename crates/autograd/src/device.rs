@@ -1,7 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use candle_core::{Error, Result, bail};
+
+use crate::cuda;
 
 /// Where arrays live and ops run. Only this crate looks at which one it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,23 +14,39 @@ pub enum Device {
     Cpu,
     /// An NVIDIA GPU, by its index.
     Cuda(usize),
+    /// The GPU layer with its kernels run by the host, for tests: see [`crate::cuda`].
+    Emulated,
 }
 
 impl Device {
     /// Checks that arrays can be made there.
     ///
     /// # Errors
-    /// If this build or this machine cannot serve the device.
+    /// If this build or this machine cannot serve the device; the error says what is missing and what brings it.
     pub fn open(self) -> Result<Self> {
-        match self {
-            Self::Cpu => Ok(self),
-            Self::Cuda(_) => bail!("device {self}: this build has no CUDA layer yet; use --device cpu"),
+        if self != Self::Cpu {
+            cuda::open(self)?;
         }
+        Ok(self)
     }
 
-    /// The fastest device that [`Device::open`] accepts.
+    /// The fastest device that works here, and why it is that one, as one line: a GPU is taken if it passes
+    /// [`cuda::prove`].
+    pub fn choose() -> (Self, String) {
+        static CHOICE: OnceLock<(Device, String)> = OnceLock::new();
+        let choose = || {
+            let gpu = Self::Cuda(0);
+            match cuda::open_gpu(gpu).and_then(|_| cuda::prove(gpu)) {
+                Ok(()) => (gpu, format!("{gpu}: its kernels and a convolution gave the CPU's results")),
+                Err(error) => (Self::Cpu, format!("{}: {error}", Self::Cpu)),
+            }
+        };
+        CHOICE.get_or_init(choose).clone()
+    }
+
+    /// The device of [`Device::choose`].
     pub fn best() -> Self {
-        Self::Cuda(0).open().unwrap_or(Self::Cpu)
+        Self::choose().0
     }
 }
 
@@ -36,6 +55,7 @@ impl fmt::Display for Device {
         match self {
             Self::Cpu => write!(f, "cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Emulated => write!(f, "emulated"),
         }
     }
 }
@@ -43,13 +63,14 @@ impl fmt::Display for Device {
 impl FromStr for Device {
     type Err = Error;
 
-    /// `auto`, `cpu`, `cuda` or `cuda:INDEX`; `auto` is [`Device::best`].
+    /// `auto`, `cpu`, `cuda` or `cuda:INDEX`; `auto` is [`Device::best`]. For tests also `emulated`.
     fn from_str(name: &str) -> Result<Self> {
         let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
         match (name, index) {
             ("auto", _) => Ok(Self::best()),
             ("cpu", _) => Ok(Self::Cpu),
             ("cuda", _) => Ok(Self::Cuda(0)),
+            ("emulated", _) => Ok(Self::Emulated),
             (_, Some(index)) => Ok(Self::Cuda(index)),
             _ => bail!("unknown device {name:?}: expected auto, cpu, cuda or cuda:INDEX"),
         }
@@ -62,7 +83,8 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() -> Result<()> {
-        for (name, device) in [("cpu", Device::Cpu), ("cuda:0", Device::Cuda(0)), ("cuda:3", Device::Cuda(3))] {
+        let devices = [("cpu", Device::Cpu), ("cuda:0", Device::Cuda(0)), ("cuda:3", Device::Cuda(3))];
+        for (name, device) in devices.into_iter().chain([("emulated", Device::Emulated)]) {
             assert_eq!(name.parse::<Device>()?, device);
             assert_eq!(device.to_string(), name);
         }
@@ -76,8 +98,9 @@ mod tests {
 
     #[test]
     fn a_device_out_of_reach_says_what_to_use() {
-        let error = Device::Cuda(1).open().expect_err("no CUDA layer").to_string();
-        assert!(error.contains("cuda:1") && error.contains("--device cpu"), "{error}");
-        assert_eq!(Device::best(), Device::Cpu);
+        let error = Device::Cuda(4096).open().expect_err("no machine has so many").to_string();
+        assert!(error.contains("cuda:4096") && error.contains("--device cpu"), "{error}");
+        let (device, why) = Device::choose();
+        assert!(device == Device::best() && why.starts_with(&format!("{device}: ")) && !why.contains('\n'), "{why}");
     }
 }

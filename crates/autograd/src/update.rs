@@ -7,7 +7,9 @@
 use candle_core::{Result, bail};
 
 use crate::check_shapes::shape;
+use crate::cuda::launch::update as cuda;
 use crate::kernels::update;
+use crate::value::Value;
 use crate::var::Var;
 
 /// The numbers of one Adam step.
@@ -28,7 +30,7 @@ pub struct AdamStep {
 /// `target = source`
 ///
 /// # Errors
-/// If shape, dtype or device differ.
+/// If shape or dtype differ, or the device fails. The source may lie on another device.
 pub fn assign(target: &Var, source: &Var) -> Result<()> {
     shape("assign", "the source", target.dims(), source)?;
     update::assign(target.value(), source.value())
@@ -39,8 +41,31 @@ pub fn assign(target: &Var, source: &Var) -> Result<()> {
 /// # Errors
 /// If shape, dtype or device differ.
 pub fn lerp(target: &Var, source: &Var, weight: f64) -> Result<()> {
-    shape("lerp", "the source", target.dims(), source)?;
-    update::lerp(target.value(), source.value(), weight)
+    lerp_all(&[[target, source]], weight)
+}
+
+/// [`lerp`] of many pairs of target and source; on a GPU in one launch.
+///
+/// # Errors
+/// As [`lerp`].
+pub fn lerp_all(pairs: &[[&Var; 2]], weight: f64) -> Result<()> {
+    for [target, source] in pairs {
+        shape("lerp", "the source", target.dims(), source)?;
+    }
+    let values: Vec<_> = pairs.iter().map(|pair| pair.map(Var::value)).collect();
+    update::lerp(&values, weight)
+}
+
+/// `x / max(|x|, epsilon)`, off the tape: a step of a power iteration; on a GPU one launch.
+///
+/// # Errors
+/// If the device fails.
+pub fn unit(x: &Var, epsilon: f64) -> Result<Var> {
+    if let Value::Cuda(x) = x.value() {
+        return Ok(Var::with_node(Value::Cuda(cuda::unit(x, epsilon)?), None));
+    }
+    let x = x.detach();
+    x.div(&x.square()?.sum()?.sqrt()?.clamp(epsilon, f64::INFINITY)?)
 }
 
 /// Adam (Kingma and Ba, algorithm 1), with moments `mean` and `square`:
@@ -50,11 +75,22 @@ pub fn lerp(target: &Var, source: &Var, weight: f64) -> Result<()> {
 /// # Errors
 /// If shapes, dtypes or devices differ, two of the arrays share memory, or the step is 0.
 pub fn adam(step: &AdamStep, parameter: &Var, mean: &Var, square: &Var, gradient: &Var) -> Result<()> {
+    adam_all(step, &[[parameter, mean, square, gradient]])
+}
+
+/// [`adam`] of many rows of parameter, mean, square and gradient; on a GPU in one launch.
+///
+/// # Errors
+/// As [`adam`]. Nothing has changed if a shape differs.
+pub fn adam_all(step: &AdamStep, rows: &[[&Var; 4]]) -> Result<()> {
     if step.step == 0 {
         bail!("adam: step 0, expected 1 or more")
     }
-    for (name, array) in [("the mean", mean), ("the square", square), ("the gradient", gradient)] {
-        shape("adam", name, parameter.dims(), array)?;
+    for [parameter, arrays @ ..] in rows {
+        for (name, array) in ["the mean", "the square", "the gradient"].into_iter().zip(arrays) {
+            shape("adam", name, parameter.dims(), array)?;
+        }
     }
-    update::adam(step, parameter.value(), mean.value(), square.value(), gradient.value())
+    let values: Vec<_> = rows.iter().map(|row| row.map(Var::value)).collect();
+    update::adam(step, &values)
 }

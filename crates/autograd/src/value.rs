@@ -2,19 +2,17 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
+use crate::cuda;
+use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::Element;
 use crate::device::Device;
 
 /// A dense array. Kernels alone look inside.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Cpu(Tensor),
-    #[allow(dead_code, reason = "no value can be made until there is a CUDA layer")]
     Cuda(CudaTensor),
 }
-
-/// An array in a GPU's memory. Uninhabited: [`Device::open`] refuses GPUs so far.
-#[derive(Clone, Debug)]
-pub(crate) enum CudaTensor {}
 
 impl Value {
     /// Takes a candle tensor without its candle graph. A copy is made if it is not dense.
@@ -25,7 +23,10 @@ impl Value {
     }
 
     pub(crate) fn full(number: f64, dims: &[usize], dtype: DType, device: Device) -> Result<Self> {
-        device.open()?;
+        if device != Device::Cpu {
+            let element = Element::of("full", dtype)?;
+            return CudaTensor::full(&cuda::open(device)?, number, element, dims).map(Self::Cuda);
+        }
         let host = candle_core::Device::Cpu;
         Ok(Self::Cpu(match dtype {
             DType::F32 => Tensor::full(number as f32, dims, &host)?.contiguous()?,
@@ -37,7 +38,7 @@ impl Value {
     pub(crate) fn to_tensor(&self) -> Result<Tensor> {
         match self {
             Self::Cpu(tensor) => Ok(tensor.clone()),
-            Self::Cuda(tensor) => match *tensor {},
+            Self::Cuda(tensor) => tensor.to_host(),
         }
     }
 
@@ -45,36 +46,40 @@ impl Value {
     pub(crate) fn copy(&self) -> Result<Self> {
         match self {
             Self::Cpu(tensor) => Ok(Self::Cpu(tensor.copy()?)),
-            Self::Cuda(tensor) => match *tensor {},
+            Self::Cuda(tensor) => tensor.copy().map(Self::Cuda),
         }
     }
 
     pub(crate) fn dims(&self) -> &[usize] {
         match self {
             Self::Cpu(tensor) => tensor.dims(),
-            Self::Cuda(tensor) => match *tensor {},
+            Self::Cuda(tensor) => tensor.dims(),
         }
     }
 
     pub(crate) fn dtype(&self) -> DType {
         match self {
             Self::Cpu(tensor) => tensor.dtype(),
-            Self::Cuda(tensor) => match *tensor {},
+            Self::Cuda(tensor) => tensor.dtype(),
         }
     }
 
     pub(crate) fn device(&self) -> Device {
         match self {
             Self::Cpu(_) => Device::Cpu,
-            Self::Cuda(tensor) => match *tensor {},
+            Self::Cuda(tensor) => tensor.device(),
         }
     }
 
     /// The same array on another device.
     pub(crate) fn to_device(&self, device: Device) -> Result<Self> {
-        if device != self.device() {
-            device.open()?;
+        if device == self.device() {
+            return Ok(self.clone());
         }
-        Ok(self.clone())
+        let host = self.to_tensor()?;
+        match device {
+            Device::Cpu => Ok(Self::Cpu(host)),
+            _ => CudaTensor::from_host(&cuda::open(device)?, &host).map(Self::Cuda),
+        }
     }
 }

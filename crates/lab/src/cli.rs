@@ -3,7 +3,7 @@
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::verbs::{config, data, eval, generate, project, reproduce, train};
+use crate::verbs::{config, data, doctor, eval, generate, project, reproduce, train};
 use crate::{bench, golden};
 
 /// Trains GANs from little data and reproduces the tables of DiffAugment and ADA.
@@ -31,6 +31,8 @@ pub(crate) enum Verb {
     Project(project::Args),
     /// Write a data set as StyleGAN's zip of images
     Data(data::Args),
+    /// Say what was found of CUDA, and check a device against the CPU
+    Doctor(doctor::Args),
     /// List the config groups, or show what a command line resolves to
     Config(config::Args),
     /// Hold this implementation against golden vectors (for `cargo xtask golden`)

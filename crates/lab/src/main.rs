@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Generate(args) => verbs::generate::run(&args),
         Verb::Project(args) => verbs::project::run(&args),
         Verb::Data(args) => verbs::data::run(&args),
+        Verb::Doctor(args) => verbs::doctor::run(&args),
         Verb::Config(args) => verbs::config::run(&args),
         Verb::Golden(args) => golden::run(&args),
         Verb::Bench(args) => bench::run(&args),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use frugan_autograd::Device;
 use frugan_train::{Config, Error, Outcome, Plan, Record, Status};
 
 use crate::config::{Resolved, annotated};
@@ -49,6 +50,9 @@ pub(crate) fn run_all(
     mut after: impl FnMut(usize, &Ended) -> Result<()>,
 ) -> Result<Vec<Ended>> {
     let count = jobs.len();
+    if let Some(job) = jobs.first() {
+        tell_choice(&job.plan.config().device);
+    }
     let mut ends = Vec::new();
     for (index, job) in jobs.into_iter().enumerate() {
         let label = if count == 1 { job.label.clone() } else { format!("[{}/{count}] {}", index + 1, job.label) };
@@ -61,6 +65,13 @@ pub(crate) fn run_all(
         }
     }
     Ok(ends)
+}
+
+/// Says what `auto` took and why.
+pub(crate) fn tell_choice(device: &str) {
+    if device == "auto" {
+        eprintln!("device auto is {}", Device::choose().1);
+    }
 }
 
 fn run_one(job: Job, label: String, signals: &Signals) -> Result<Ended> {

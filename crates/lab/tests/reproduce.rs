@@ -63,6 +63,48 @@ fn a_table_runs_each_config_once_and_reports_every_cell() {
 }
 
 #[test]
+fn a_run_that_ended_early_is_finished() {
+    let scratch = Scratch::new();
+    // Rates at which nothing is learned: the second evaluation is no better than the first.
+    let still = [
+        "model=dcgan",
+        "optim.g.lr=1e-30",
+        "optim.d.lr=1e-30",
+        "train.early_stop.patience=1",
+        "eval.every_steps=1",
+        "--columns",
+        "translation",
+        "--rows",
+        "none",
+    ];
+    let ran = scratch.run(&reproduce(&still)).succeeded();
+    assert!(ran.err.contains("ended early at step 2 of 4: frd32_test was best at step 1"), "{}", ran.err);
+    assert!(ran.err.contains("train.early_stop.patience = 1: one unlucky evaluation"), "{}", ran.err);
+    let first = contents(&scratch.path("out"));
+    let again = scratch.run(&reproduce(&still)).succeeded();
+    assert!(again.err.contains("finished before"), "{}", again.err);
+    let table = |files: &std::collections::BTreeMap<String, Vec<u8>>| files["table1.json"].clone();
+    assert_eq!(table(&first), table(&contents(&scratch.path("out"))));
+}
+
+#[test]
+fn rows_that_start_from_a_trained_model_wait_for_it_and_take_it_alone() {
+    let dry = |more: &[&str]| {
+        let args = [&["reproduce", "low-shot", "--scale", "smoke", "--dry-run", "--columns", "Obama"], more].concat();
+        Scratch::new().run(&args)
+    };
+    let waiting = dry(&["--rows", "FreezeD,Scale/shift"]);
+    assert_eq!(waiting.code, Some(2));
+    assert!(waiting.err.contains("FreezeD / Obama: needs transfer.from: give transfer.from=FILE"), "{}", waiting.err);
+    let given = dry(&["--rows", "FreezeD", "transfer.from=state-9.safetensors"]).succeeded().out;
+    assert!(given.contains("freeze_d = 2") && given.contains("from = \"state-9.safetensors\""), "{given}");
+    let scratch = dry(&["--rows", "StyleGAN2", "transfer.from=state-9.safetensors"]).succeeded().out;
+    assert!(!scratch.contains("transfer"), "a row from scratch stays one: {scratch}");
+    let both = dry(&["transfer.from=state-9.safetensors"]).succeeded().out;
+    assert!(both.starts_with("# low-shot: 7 runs fill 8 cells\n"), "{both}");
+}
+
+#[test]
 fn a_config_file_of_a_run_runs_the_same_again() {
     let scratch = Scratch::new();
     scratch.run(&tiny("train", &["--out", "a"])).succeeded();

@@ -22,18 +22,20 @@ fn differences(scratch: &Scratch, a: &str, b: &str) -> Vec<String> {
     names.into_iter().filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
 }
 
-#[test]
-fn a_run_killed_at_random_moments_ends_as_an_unbroken_one() {
+/// Trains once unbroken and once killed at up to eight random moments; every file has to have the same bytes.
+fn ends_like_an_unbroken_one_under_kills(overrides: &[&str]) -> Scratch {
     let scratch = Scratch::new();
-    scratch.run(&tiny("train", &["--out", "whole"])).succeeded();
-    let args = tiny("train", &["--out", "broken"]);
-    // Moments that spread over a run's length and are not the same from one CI run to the next.
+    let args = |out| [&["train", "--out", out], overrides].concat();
+    let started = Instant::now();
+    scratch.run(&args("whole")).succeeded();
+    let length = started.elapsed();
+    // Moments that spread over half a run's length and are not the same from one CI run to the next.
     let mut word = std::process::id().wrapping_mul(2_654_435_769);
     let mut kills = 0;
-    for attempt in 0u64.. {
-        let mut child = spawn(&scratch, &args);
+    for attempt in 0.. {
+        let mut child = spawn(&scratch, &args("broken"));
         word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let wait = Duration::from_millis(60 + u64::from(word >> 16) % 500 + 40 * attempt);
+        let wait = length.mul_f64(0.05 + 0.5 * f64::from(word >> 16) / 65536.0);
         let started = Instant::now();
         let mut done = None;
         while done.is_none() && (started.elapsed() < wait || kills >= 8) {
@@ -55,6 +57,50 @@ fn a_run_killed_at_random_moments_ends_as_an_unbroken_one() {
     }
     println!("killed {kills} times");
     assert_eq!(differences(&scratch, "whole", "broken"), [""; 0], "after {kills} kills");
+    scratch
+}
+
+#[test]
+fn a_run_killed_at_random_moments_ends_as_an_unbroken_one() {
+    ends_like_an_unbroken_one_under_kills(&tiny("", &[])[1..]);
+}
+
+/// A p that moves, R1 and path length due at intervals of their own, w's average, style mixing and noise.
+#[test]
+fn a_stylegan2_run_with_ada_killed_at_random_moments_ends_as_an_unbroken_one() {
+    let scratch = ends_like_an_unbroken_one_under_kills(&[
+        "model=stylegan2",
+        "model.channel_max=8",
+        "model.latent_dim=16",
+        "model.w_dim=16",
+        "model.mapping_layers=2",
+        "augment=ada",
+        "augment.ada.target=-0.9",
+        "augment.ada.kimg=0.3",
+        "augment.ada.interval=2",
+        "loss=stylegan2",
+        "loss.r1.gamma=1",
+        "optim=stylegan2",
+        "optim.batch=8",
+        "optim.lazy.g_interval=2",
+        "optim.lazy.d_interval=3",
+        "optim.ema.halflife_kimg=0.05",
+        "data.num_images=64",
+        "eval.num_fakes=32",
+        "eval.batch=16",
+        "eval.every_steps=6",
+        "train.steps=12",
+        "train.tick_steps=2",
+        "train.save_every_steps=2",
+        "train.monitor_images=16",
+    ]);
+    let stats = std::fs::read_to_string(scratch.path("broken/stats.jsonl")).unwrap();
+    let p = |line: &str| {
+        line.split("\"augment/p\":").nth(1).and_then(|rest| rest.split([',', '}']).next()).map(String::from)
+    };
+    let p: Vec<String> = stats.lines().filter_map(p).collect();
+    assert!(p.len() == 6 && p.windows(2).any(|pair| pair[0] != pair[1]), "{p:?}");
+    assert!(stats.contains("\"loss/r1\"") && stats.contains("\"loss/path_length\""), "{stats}");
 }
 
 #[test]

@@ -5,9 +5,12 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Adversarial, Pairing, PathLengthConfig, R1Config};
+use crate::{
+    AcganConfig, Adversarial, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig,
+    Pairing, PathLengthConfig, R1Config, ZcrConfig,
+};
 
-/// `[loss]`: the adversarial loss and the regularisers of D.
+/// `[loss]`: the adversarial loss, the regularisers of D, and the tricks. What is an `Option` is off when absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
@@ -21,6 +24,9 @@ pub struct LossConfig {
     pub drift: f64,
     /// Strength of orthogonal regularisation, for G and D. 0 for none (the default); BigGAN on ImageNet: 1e-4.
     pub ortho: f64,
+    /// Probability that D is told the wrong side of a real and a fake, in [0, 0.5). Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_flip: Option<f64>,
     /// Consistency regularisation.
     pub cr: CrConfig,
     /// The LeCam regulariser.
@@ -31,6 +37,27 @@ pub struct LossConfig {
     /// Path length regularisation, of StyleGAN2 alone. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_length: Option<PathLengthConfig>,
+    /// Balanced consistency regularisation. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bcr: Option<BcrConfig>,
+    /// Latent consistency regularisation. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zcr: Option<ZcrConfig>,
+    /// WGAN-GP's or DRAGAN's penalty. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_penalty: Option<GradientPenaltyConfig>,
+    /// Adaptive pseudo augmentation. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apa: Option<ApaConfig>,
+    /// Feature matching. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_matching: Option<FeatureMatchingConfig>,
+    /// Instance noise. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_noise: Option<InstanceNoiseConfig>,
+    /// The auxiliary classifier. Absent by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acgan: Option<AcganConfig>,
 }
 
 /// The adversarial losses by name; [`Adversarial`] has the formulas.
@@ -78,16 +105,23 @@ pub struct LecamConfig {
 
 impl Default for LossConfig {
     fn default() -> Self {
-        let (cr, lecam) = (CrConfig::default(), LecamConfig::default());
         Self {
             name: LossName::default(),
             label_smoothing: 0.0,
             drift: 0.0,
             ortho: 0.0,
-            cr,
-            lecam,
+            label_flip: None,
+            cr: CrConfig::default(),
+            lecam: LecamConfig::default(),
             r1: None,
             path_length: None,
+            bcr: None,
+            zcr: None,
+            gradient_penalty: None,
+            apa: None,
+            feature_matching: None,
+            instance_noise: None,
+            acgan: None,
         }
     }
 }
@@ -128,6 +162,20 @@ pub enum ConfigError {
         name: &'static str,
         /// The loss that reads the key.
         wanted: &'static str,
+    },
+    /// bCR without A: each pair would be an image and itself.
+    #[error(
+        "loss.bcr.augment is empty, so each image would be paired with itself: give an augmentation such as \
+         \"flip,translation\""
+    )]
+    NoAugment,
+    /// CR is the part of bCR on reals: together they would count it twice.
+    #[error(
+        "loss.bcr beside loss.cr.weight = {cr}: bCR holds CR on reals already; set loss.cr.weight to 0, or leave out loss.bcr"
+    )]
+    ConsistencyTwice {
+        /// The weight of CR that was given.
+        cr: f64,
     },
     /// Neither T nor A: the pair would be an image and itself.
     #[error(
@@ -189,7 +237,22 @@ impl LossConfig {
             in_range("path_length.batch_shrink", pl.batch_shrink as f64, 1.0..f64::INFINITY, "1 or more")?;
         }
         self.has_effect("label_smoothing", self.label_smoothing, LossName::Bce)?;
-        self.has_effect("drift", self.drift, LossName::Wasserstein)
+        self.has_effect("drift", self.drift, LossName::Wasserstein)?;
+        self.check_optional()
+    }
+
+    fn check_optional(&self) -> Result<(), ConfigError> {
+        in_range("label_flip", self.label_flip.unwrap_or(0.0), 0.0..0.5, "a probability in [0, 0.5)")?;
+        if let (Some(_), true) = (&self.bcr, self.cr.weight != 0.0) {
+            return Err(ConfigError::ConsistencyTwice { cr: self.cr.weight });
+        }
+        self.bcr.as_ref().map_or(Ok(()), BcrConfig::check)?;
+        self.zcr.as_ref().map_or(Ok(()), ZcrConfig::check)?;
+        self.gradient_penalty.as_ref().map_or(Ok(()), GradientPenaltyConfig::check)?;
+        self.apa.as_ref().map_or(Ok(()), ApaConfig::check)?;
+        self.feature_matching.as_ref().map_or(Ok(()), FeatureMatchingConfig::check)?;
+        self.instance_noise.as_ref().map_or(Ok(()), InstanceNoiseConfig::check)?;
+        self.acgan.as_ref().map_or(Ok(()), AcganConfig::check)
     }
 
     fn has_effect(&self, key: &'static str, value: f64, reader: LossName) -> Result<(), ConfigError> {
@@ -216,6 +279,12 @@ impl CrConfig {
     }
 }
 
-fn in_range(key: &'static str, value: f64, bounds: Range<f64>, range: &'static str) -> Result<(), ConfigError> {
+/// An error that names the key below `loss`, unless the value lies in the bounds.
+pub(crate) fn in_range(
+    key: &'static str,
+    value: f64,
+    bounds: Range<f64>,
+    range: &'static str,
+) -> Result<(), ConfigError> {
     if bounds.contains(&value) { Ok(()) } else { Err(ConfigError::OutOfRange { key, value, range }) }
 }

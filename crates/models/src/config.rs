@@ -1,33 +1,11 @@
-//! The config of a model pair, and how it is built.
+//! How a model pair is built from its config.
 
 use frugan_autograd::{DType, Device};
-use serde::{Deserialize, Serialize};
 
-use crate::biggan::{BigganConfig, BigganDiscriminator, BigganGenerator};
-use crate::dcgan::{DcganConfig, DcganDiscriminator, DcganGenerator};
+use crate::ModelConfig;
+use crate::biggan::BigganConfig;
 use crate::error::ModelError;
-use crate::stylegan2::{StyleGan2Config, StyleGan2Discriminator, StyleGan2Generator};
 use crate::traits::{Discriminator, Generator};
-
-/// Which networks to train, and how wide. The field `name` picks the family.
-///
-/// ```
-/// use frugan_models::{BigganConfig, ModelConfig};
-/// let small = ModelConfig::Biggan(BigganConfig { g_ch: 8, d_ch: 8, ..Default::default() });
-/// let models = small.build(10, 32, 0)?;
-/// assert_eq!(models.generator.image_shape(), [3, 32, 32]);
-/// # Ok::<(), frugan_models::ModelError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "lowercase")]
-pub enum ModelConfig {
-    /// Small convolutional networks that train on a CPU in minutes.
-    Dcgan(DcganConfig),
-    /// The residual networks of the CIFAR experiments of DiffAugment.
-    Biggan(BigganConfig),
-    /// The style-based networks of ADA, and of DiffAugment's experiments beyond BigGAN.
-    StyleGan2(StyleGan2Config),
-}
 
 impl Default for ModelConfig {
     fn default() -> Self {
@@ -59,22 +37,9 @@ pub struct Models {
 }
 
 impl ModelConfig {
-    /// The family's name, as the config file spells it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Dcgan(_) => "dcgan",
-            Self::Biggan(_) => "biggan",
-            Self::StyleGan2(_) => "stylegan2",
-        }
-    }
-
     /// Length of the generator's z.
     pub fn latent_dim(&self) -> usize {
-        match self {
-            Self::Dcgan(config) => config.latent_dim,
-            Self::Biggan(config) => config.latent_dim,
-            Self::StyleGan2(config) => config.latent_dim,
-        }
+        self.family().latent_dim()
     }
 
     /// Both networks in f32 on the CPU, with first weights drawn from `seed`: the same seed gives the same weights.
@@ -96,17 +61,10 @@ impl ModelConfig {
         seed: u64,
         placement: Placement,
     ) -> Result<Models, ModelError> {
-        let generator = self.build_generator(num_classes, resolution, seed, placement)?;
-        let discriminator: Box<dyn Discriminator> = match self {
-            Self::Dcgan(config) => Box::new(DcganDiscriminator::new(config, num_classes, resolution, seed, placement)?),
-            Self::Biggan(config) => {
-                Box::new(BigganDiscriminator::new(config, num_classes, resolution, seed, placement)?)
-            }
-            Self::StyleGan2(config) => {
-                Box::new(StyleGan2Discriminator::new(config, num_classes, resolution, seed, placement)?)
-            }
-        };
-        Ok(Models { generator, discriminator })
+        Ok(Models {
+            generator: self.build_generator(num_classes, resolution, seed, placement)?,
+            discriminator: self.family().discriminator(num_classes, resolution, seed, placement)?,
+        })
     }
 
     /// The generator alone: for the average of its weights, and for making images from a snapshot.
@@ -120,12 +78,21 @@ impl ModelConfig {
         seed: u64,
         placement: Placement,
     ) -> Result<Box<dyn Generator>, ModelError> {
-        Ok(match self {
-            Self::Dcgan(config) => Box::new(DcganGenerator::new(config, num_classes, resolution, seed, placement)?),
-            Self::Biggan(config) => Box::new(BigganGenerator::new(config, num_classes, resolution, seed, placement)?),
-            Self::StyleGan2(config) => {
-                Box::new(StyleGan2Generator::new(config, num_classes, resolution, seed, placement)?)
-            }
-        })
+        self.family().generator(num_classes, resolution, seed, placement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_familys_name_is_the_one_in_its_file() {
+        for (config, settings) in ModelConfig::all() {
+            let text = toml::to_string(&config).unwrap();
+            assert!(text.contains(&format!("name = \"{}\"", config.name())), "{settings}: {text}");
+            assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), config);
+        }
     }
 }

@@ -26,6 +26,10 @@ pub trait Generator: Send + Sync {
     /// `[channels, height, width]` of an image.
     fn image_shape(&self) -> [usize; 3];
 
+    /// Whether a weight scales or shifts whole channels and does nothing else: gains and biases of normalisation, or what
+    /// styles are made by. Transfer can train these alone (Noguchi and Harada 2019, section 3).
+    fn is_scale_or_shift(&self, weight: &str) -> bool;
+
     /// The generator in its two halves, if it is built so: StyleGAN2's is.
     fn as_style(&self) -> Option<&dyn StyleGenerator> {
         None
@@ -99,19 +103,46 @@ pub trait StyleGenerator: Generator {
     fn draw_noise(&self, n: usize, stream: &mut Stream) -> Result<Vec<Var>>;
 }
 
+/// What D says of a batch of n images.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// One logit an image, `[n, 1]`; higher is more real.
+    pub logits: Var,
+    /// D's last layer before its outputs, `[n, features]`: what feature matching compares.
+    pub features: Var,
+    /// The logits of the classes, `[n, num_classes]`, of a D that names them (AC-GAN).
+    pub class_logits: Option<Var>,
+}
+
 /// Tells real from made images.
 pub trait Discriminator: Send + Sync {
-    /// One logit an image, `[n, 1]`; higher is more real. Images are `[n, channels, height, width]` in [-1, 1].
+    /// All that D says of images `[n, channels, height, width]` in [-1, 1] with `n` labels.
     ///
     /// # Errors
     /// If a shape or label does not fit.
-    fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var>;
+    fn judge(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Judgement>;
+
+    /// [`Judgement::logits`] alone.
+    ///
+    /// # Errors
+    /// If a shape or label does not fit.
+    fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
+        Ok(self.judge(images, labels, mode)?.logits)
+    }
+
+    /// Prefixes of the names of D's blocks, from the image on, its head left out: transfer can freeze the first of them.
+    fn blocks(&self) -> Vec<String>;
+
+    /// Whether [`Judgement::class_logits`] are there.
+    fn names_classes(&self) -> bool {
+        false
+    }
 
     /// The network's weights and buffers.
     fn params(&self) -> &Params;
 
-    /// Whether a logit is meant to depend on the rest of its batch, as StyleGAN2's minibatch standard deviation makes it:
-    /// then reals and fakes go through in calls of their own.
+    /// Whether a logit is meant to depend on the rest of its batch, as StyleGAN2's minibatch standard deviation makes it and
+    /// minibatch discrimination: then reals and fakes go through in calls of their own.
     fn mixes_batch(&self) -> bool {
         false
     }

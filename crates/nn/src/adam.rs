@@ -103,10 +103,13 @@ impl Adam {
         }
         self.step += 1;
         let step = self.kernel_step();
-        for ((weight, grad), moments) in weights.iter().zip(grads).zip(&self.moments) {
-            update::adam(&step, weight, &moments.mean, &moments.square, grad)?;
-        }
-        Ok(())
+        let rows: Vec<[&Var; 4]> = weights
+            .iter()
+            .zip(grads)
+            .zip(&self.moments)
+            .map(|((weight, grad), moments)| [*weight, &moments.mean, &moments.square, grad])
+            .collect();
+        update::adam_all(&step, &rows)
     }
 
     fn kernel_step(&self) -> update::AdamStep {

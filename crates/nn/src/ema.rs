@@ -35,7 +35,8 @@ impl Ema {
     /// If the two networks differ.
     pub fn update(&self, ema: &Params, source: &Params, itr: u64) -> Result<()> {
         let weight = 1.0 - self.decay_at(itr);
-        pairs(ema, source, |_, target, value| average(target, value, weight))
+        let pairs: Vec<_> = pairs(ema, source)?.into_iter().map(|(_, pair)| pair).collect();
+        average_all(&pairs, weight)
     }
 }
 
@@ -69,27 +70,38 @@ impl HalflifeEma {
     /// If the two networks differ.
     pub fn update(&self, ema: &Params, source: &Params, batch: usize, cur_nimg: u64) -> Result<()> {
         let weight = 1.0 - self.decay_at(batch, cur_nimg);
-        pairs(ema, source, |kind, target, value| match kind {
-            Kind::Weight => average(target, value, weight),
-            Kind::Buffer => update::assign(target, value),
-        })
+        let (weights, buffers): (Vec<_>, Vec<_>) =
+            pairs(ema, source)?.into_iter().partition(|(kind, _)| matches!(kind, Kind::Weight));
+        let pair = |(_, pair)| pair;
+        average_all(&weights.into_iter().map(pair).collect::<Vec<_>>(), weight)?;
+        average_all(&buffers.into_iter().map(pair).collect::<Vec<_>>(), 1.0)
     }
 }
 
 /// `target += weight * (source - target)`; at weight 1 a copy to the last bit, which rounding would not give.
 pub(crate) fn average(target: &Var, source: &Var, weight: f64) -> Result<()> {
-    if weight == 1.0 { update::assign(target, source) } else { update::lerp(target, source, weight) }
+    average_all(&[[target, source]], weight)
 }
 
-fn pairs(ema: &Params, source: &Params, f: impl Fn(Kind, &Var, &Var) -> Result<()>) -> Result<()> {
+/// [`average`] of pairs of target and source.
+fn average_all(pairs: &[[&Var; 2]], weight: f64) -> Result<()> {
+    if weight == 1.0 {
+        return pairs.iter().try_for_each(|[target, source]| update::assign(target, source));
+    }
+    update::lerp_all(pairs, weight)
+}
+
+/// What the two networks have under the same names: targets and sources.
+fn pairs<'a>(ema: &'a Params, source: &'a Params) -> Result<Vec<(Kind, [&'a Var; 2])>> {
     if ema.len() != source.len() {
         candle_core::bail!("ema: {} tensors for a network of {}", ema.len(), source.len())
     }
+    let mut pairs = Vec::with_capacity(ema.len());
     for ((name, kind, target), (source_name, _, value)) in ema.iter().zip(source.iter()) {
         if name != source_name || target.dims() != value.dims() {
             candle_core::bail!("ema: `{name}` {:?} meets `{source_name}` {:?}", target.dims(), value.dims())
         }
-        f(kind, target, value)?;
+        pairs.push((kind, [target, value]));
     }
-    Ok(())
+    Ok(pairs)
 }

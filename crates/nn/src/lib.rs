@@ -15,6 +15,7 @@ mod equalized;
 mod error;
 mod init;
 mod layers;
+mod minibatch_discrimination;
 mod mode;
 mod params;
 mod spectral_norm;
@@ -32,6 +33,7 @@ pub use equalized::{EqualizedConv2d, EqualizedConv2dOptions, EqualizedLinear, Eq
 pub use error::LoadError;
 pub use init::Init;
 pub use layers::{Conv2d, Conv2dShape, ConvTranspose2d, Embedding, LayerOptions, Linear};
+pub use minibatch_discrimination::MinibatchDiscrimination;
 pub use mode::Mode;
 pub use params::{Kind, Params};
 pub use spectral_norm::{SpectralNorm, SpectralNormOptions};

@@ -1,6 +1,7 @@
 //! The named tensors of a network.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use frugan_autograd::{DType, Result, Tensor, Var, update};
 
@@ -21,6 +22,14 @@ struct Entry {
     name: String,
     kind: Kind,
     var: Var,
+    /// A weight that stays as it is.
+    is_frozen: AtomicBool,
+}
+
+impl Entry {
+    fn is_trained(&self) -> bool {
+        self.kind == Kind::Weight && !self.is_frozen.load(Ordering::Relaxed)
+    }
 }
 
 /// The weights and buffers of a network, named, in module order. They are shared with the layers and change in place.
@@ -36,7 +45,7 @@ impl Params {
     pub(crate) fn insert(&mut self, name: String, kind: Kind, var: Var) {
         let earlier = self.places.insert(name.clone(), self.entries.len());
         assert!(earlier.is_none(), "two tensors are named {name}");
-        self.entries.push(Entry { name, kind, var });
+        self.entries.push(Entry { name, kind, var, is_frozen: AtomicBool::new(false) });
     }
 
     /// Name, kind and value of each tensor, in module order.
@@ -44,12 +53,19 @@ impl Params {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.kind, &entry.var))
     }
 
-    /// Names and values of the weights, in module order.
+    /// Names and values of the weights that are not frozen, in module order.
     pub fn named_weights(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.iter().filter(|(_, kind, _)| *kind == Kind::Weight).map(|(name, _, var)| (name, var))
+        self.entries.iter().filter(|entry| entry.is_trained()).map(|entry| (entry.name.as_str(), &entry.var))
     }
 
-    /// The weights, in module order: what to differentiate with respect to.
+    /// Leaves the weights of these names out of [`Params::weights`] from now on: no gradient is asked for, and no optimiser
+    /// made afterwards knows them. Gives how many there are. Buffers go on as before.
+    pub fn freeze(&self, is_frozen: impl Fn(&str) -> bool) -> usize {
+        let frozen = self.entries.iter().filter(|entry| entry.kind == Kind::Weight && is_frozen(&entry.name));
+        frozen.map(|entry| entry.is_frozen.store(true, Ordering::Relaxed)).count()
+    }
+
+    /// The weights that are not frozen, in module order: what to differentiate with respect to.
     pub fn weights(&self) -> Vec<&Var> {
         self.named_weights().map(|(_, var)| var).collect()
     }
@@ -69,9 +85,9 @@ impl Params {
         self.entries.is_empty()
     }
 
-    /// How many numbers the weights hold: a network's "number of parameters".
+    /// How many numbers the weights hold, frozen ones too: a network's "number of parameters".
     pub fn count_weights(&self) -> usize {
-        self.weights().into_iter().map(Var::elem_count).sum()
+        self.iter().filter(|(_, kind, _)| *kind == Kind::Weight).map(|(.., var)| var.elem_count()).sum()
     }
 
     /// Copies of all tensors, by name, on the host.

@@ -63,8 +63,8 @@ impl SpectralNorm {
         let mut start = self.u.clone();
         let mut step = 0;
         loop {
-            let v = self.unit(&start.matmul(matrix)?)?;
-            let u = self.unit(&v.matmul_t(matrix)?)?;
+            let v = update::unit(&start.matmul(matrix)?, self.options.eps)?;
+            let u = update::unit(&v.matmul_t(matrix)?, self.options.eps)?;
             step += 1;
             // Without a store each further step would start from the same u and give the same result.
             if step >= self.options.num_itrs || mode != Mode::Train {
@@ -72,9 +72,5 @@ impl SpectralNorm {
             }
             start = u;
         }
-    }
-
-    fn unit(&self, x: &Var) -> Result<Var> {
-        x.div(&x.square()?.sum()?.sqrt()?.clamp(self.options.eps, f64::INFINITY)?)
     }
 }

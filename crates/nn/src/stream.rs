@@ -5,6 +5,9 @@
 
 use std::f32::consts::TAU;
 
+use frugan_autograd::cuda::Place;
+use frugan_autograd::{Device, Result, Tensor, Var};
+
 const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
@@ -84,6 +87,28 @@ impl Stream {
         let mut normals: Vec<f32> = words.chunks_exact(2).flat_map(|pair| box_muller(pair[0], pair[1])).collect();
         normals.truncate(n);
         normals
+    }
+
+    /// [`Stream::normals`] as an array on `device`: made there if it is a GPU, where they differ from the host's by the
+    /// rounding of logarithm, sine and cosine.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn normals_on(&mut self, dims: &[usize], device: &Device) -> Result<Var> {
+        let n: usize = dims.iter().product();
+        if *device == Device::Cpu {
+            let normals = Tensor::from_vec(self.normals(n), dims, &candle_core::Device::Cpu)?;
+            return Ok(Var::constant(normals));
+        }
+        let normals = self.place().normals(dims, *device)?;
+        self.index += n.div_ceil(2) as u64 * 2;
+        Ok(normals)
+    }
+
+    /// Where the next draw starts.
+    pub fn place(&self) -> Place {
+        let [low, high] = self.key.map(u64::from);
+        Place { seed: low | high << 32, purpose: self.purpose, step: self.step, index: self.index }
     }
 
     /// Uniform on {0, .., bound - 1}: the high word of `word * bound`, biased by less than `bound / 2^32`.

@@ -9,8 +9,10 @@ use frugan_nn::{AdamConfig, Ema, HalflifeEma, Params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::early_stop::EarlyStopConfig;
 use crate::error::{Error, Result};
 use crate::nonfinite::Nonfinite;
+use crate::transfer::TransferConfig;
 
 /// One training run. The defaults are the DiffAugment paper's BigGAN on CIFAR-10 (its code's launch flags).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Config {
     pub eval: EvalConfig,
     /// Length and bookkeeping.
     pub train: TrainConfig,
+    /// First weights from a trained model. Default: none, they are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferConfig>,
 }
 
 impl Default for Config {
@@ -48,6 +53,7 @@ impl Default for Config {
             optim: OptimConfig::default(),
             eval: EvalConfig::default(),
             train: TrainConfig::default(),
+            transfer: None,
         }
     }
 }
@@ -221,6 +227,9 @@ pub struct TrainConfig {
     pub keep_snapshots: KeepSnapshots,
     /// Training and held-out images that D is asked about each tick (the overfitting monitor).
     pub monitor_images: usize,
+    /// Ends the run when a metric has not improved for some evaluations. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStopConfig>,
 }
 
 impl Default for TrainConfig {
@@ -234,6 +243,7 @@ impl Default for TrainConfig {
             nonfinite: Nonfinite::Stop,
             keep_snapshots: KeepSnapshots::BestAndLast,
             monitor_images: 200,
+            early_stop: None,
         }
     }
 }
@@ -279,7 +289,9 @@ impl Config {
         at_least("train.steps", t.steps, 1)?;
         at_least("train.tick_steps", t.tick_steps, 1)?;
         at_least("train.save_every_steps", t.save_every_steps, 1)?;
-        at_least("train.monitor_images", t.monitor_images as u64, 1)
+        at_least("train.monitor_images", t.monitor_images as u64, 1)?;
+        t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(&self.eval))?;
+        self.transfer.as_ref().map_or(Ok(()), TransferConfig::check)
     }
 
     /// Twelve hex digits that name the run: all values but where files lie and which device computes.

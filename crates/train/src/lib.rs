@@ -6,6 +6,7 @@
 mod atomic;
 mod augmentation;
 mod config;
+mod early_stop;
 mod error;
 mod estimate;
 mod evaluation;
@@ -18,8 +19,10 @@ mod monitor;
 mod nonfinite;
 mod objective;
 mod observer;
+mod outcome;
 mod path_length;
 mod projection;
+mod recipe;
 mod run;
 mod run_dir;
 mod snapshot;
@@ -29,10 +32,12 @@ mod tensor_file;
 mod tensorboard;
 mod tick;
 mod trainer;
+mod transfer;
 
 pub use atomic::write as write_atomic;
 pub use augmentation::{AugmentDraws, Augmentation};
 pub use config::{Config, EmaConfig, First, KeepSnapshots, Lazy, OptimConfig, TrainConfig};
+pub use early_stop::EarlyStopConfig;
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use evaluation::Evaluation;
@@ -41,16 +46,19 @@ pub use grid::{Grid, tiled};
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use monitor::{
-    COLLAPSED_DISTANCE, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings,
+    COLLAPSED_DISTANCE, DECEIVED_P, EXPLODING_NORM, OVERFITTING_GAP, SATURATED_R_T, UNSTABLE_LOSS, Warning, warnings,
 };
 pub use nonfinite::Nonfinite;
-pub use objective::{DBatch, DDraws, DLosses, Objective};
+pub use objective::{DBatch, DDraws, DLosses, GBatch, GDraws, GLosses, NoiseDraws, Objective, PenaltyDraws};
 pub use observer::{Observer, Silent, Speed};
+pub use outcome::{Outcome, Status, distance};
 pub use path_length::path_lengths;
 pub use projection::{Projection, ProjectionConfig, project};
-pub use run::{Outcome, Plan, Status, distance};
+pub use recipe::departures;
+pub use run::Plan;
 pub use run_dir::{RunDir, newest_state};
 pub use snapshot::{About, Draw, Snapshot, class_rows, fakes};
 pub use stats::{Record, read_records};
 pub use tensorboard::{EventWriter, Hparam};
 pub use trainer::Trainer;
+pub use transfer::{TransferConfig, TransferMode};

@@ -81,7 +81,7 @@ impl Log {
         self.events.flush()
     }
 
-    fn scalars(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn scalars(&mut self, record: &Record) -> Result<()> {
         for (name, value) in &record.values {
             if let Some(value) = value {
                 self.events.scalar(name, *value, record.step)?;

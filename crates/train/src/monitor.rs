@@ -14,6 +14,8 @@ pub const OVERFITTING_GAP: f64 = 0.25;
 pub const SATURATED_R_T: f64 = 0.9;
 /// The distance between two fakes, in units of that between two reals.
 pub const COLLAPSED_DISTANCE: f64 = 0.25;
+/// APA's p: the share of what D is shown as real that G made.
+pub const DECEIVED_P: f64 = 0.5;
 /// The norm of a network's gradient.
 pub const EXPLODING_NORM: f64 = 1e4;
 /// The variance of D's loss over a tick.
@@ -22,7 +24,8 @@ pub const UNSTABLE_LOSS: f64 = 25.0;
 /// One crossing of a threshold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// A stable name: `overfitting`, `saturated`, `strong`, `collapse`, `exploding`, `unstable`.
+    /// A stable name: `overfitting`, `saturated`, `strong`, `deceived`, `collapse`, `exploding`,
+    /// `unstable`; `recipe` for a value that does not fit a paper's ([`crate::departures`]).
     pub kind: &'static str,
     /// One sentence: the value, the threshold, what to try.
     pub text: String,
@@ -54,6 +57,15 @@ pub fn warnings(tick: &Record) -> Vec<Warning> {
     }
     if let Some(text) = tick.get("augment/p").and_then(ada::saturation) {
         warn("strong", text);
+    }
+    if let Some(p) = tick.get("apa/p").filter(|p| *p > DECEIVED_P) {
+        warn(
+            "deceived",
+            format!(
+                "APA's p = {p:.2} (above {DECEIVED_P}): most of what D is shown as real G made, and G learns from itself; try a \
+                 higher loss.apa.target, more data, or an earlier snapshot"
+            ),
+        );
     }
     if let Some(distance) = tick.get("g/distance").filter(|v| *v < COLLAPSED_DISTANCE) {
         warn(
@@ -130,6 +142,7 @@ mod tests {
         assert_eq!(kinds(&[("d/gap", 0.3), ("d/acc_train", 0.95), ("d/acc_heldout", 0.65)]), ["overfitting"]);
         assert_eq!(kinds(&[("d/r_t", 0.95)]), ["saturated"]);
         assert_eq!(kinds(&[("augment/p", 0.9)]), ["strong"]);
+        assert_eq!(kinds(&[("apa/p", 0.6)]), ["deceived"]);
         assert_eq!(kinds(&[("g/distance", 0.1)]), ["collapse"]);
         assert_eq!(kinds(&[("grad_norm/d", 2e4)]), ["exploding"]);
         assert_eq!(kinds(&[("loss/d_variance", 30.0)]), ["unstable"]);

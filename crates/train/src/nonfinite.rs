@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use frugan_autograd::{Result, Var};
+use frugan_autograd::{Result, Var, sums};
 use frugan_nn::Params;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -56,9 +56,10 @@ impl<'de> Deserialize<'de> for Nonfinite {
 /// The gradients that hold values which are not finite: (parameter's name, how many values).
 pub(crate) fn find(params: &Params, gradients: &[Var]) -> Result<Vec<(String, usize)>> {
     let mut found = Vec::new();
-    for ((name, _), gradient) in params.named_weights().zip(gradients) {
+    let sums = sums(&gradients.iter().collect::<Vec<_>>())?;
+    for (((name, _), gradient), sum) in params.named_weights().zip(gradients).zip(sums) {
         // A sum is finite unless a value is not (or the sum overflows, which is as bad).
-        if gradient.sum()?.item()?.is_finite() {
+        if sum.is_finite() {
             continue;
         }
         let count = gradient.to_vec::<f32>()?.iter().filter(|v| !v.is_finite()).count();

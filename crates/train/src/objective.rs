@@ -1,14 +1,26 @@
 //! What D and G minimise: the adversarial loss, where T acts, and the regularisers.
 
-use frugan_augment::{CrAugment, CrDraws, Policy};
+mod draws;
+mod generator;
+mod judged;
+
+use frugan_augment::{CrAugment, Policy};
 use frugan_autograd::{DType, Device, Ints, Var, concat};
-use frugan_losses::{Adversarial, Lecam, Pairing, PathLength, R1Config, R1Images, consistency, r1_penalty};
-use frugan_models::{Discriminator, Noise, StyleGenerator};
-use frugan_nn::{Mode, Purpose, Stream};
+use frugan_losses::{
+    AcganConfig, Adversarial, Apa, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig, Lecam,
+    Pairing, PathLength, R1Config, R1Images, ZcrConfig, consistency, flip_labels, r1_penalty,
+};
+use frugan_models::Discriminator;
+use frugan_nn::Mode;
 
 use crate::augmentation::{AugmentDraws, Augmentation};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use draws::like;
+use judged::Judged;
+
+pub use draws::{DDraws, GDraws, NoiseDraws, PenaltyDraws};
+pub use generator::{GBatch, GLosses};
 
 /// The losses of a method, as functions of images. Draws are arguments, so that a published step can be replayed.
 pub struct Objective {
@@ -16,12 +28,21 @@ pub struct Objective {
     /// T and where it acts.
     pub augmentation: Augmentation,
     cr: Option<Consistency>,
+    bcr: Option<Balanced>,
+    zcr: Option<ZcrConfig>,
     r1: Option<R1Config>,
+    gradient_penalty: Option<GradientPenaltyConfig>,
+    feature_matching: Option<FeatureMatchingConfig>,
+    instance_noise: Option<InstanceNoiseConfig>,
+    label_flip: Option<f64>,
+    acgan: Option<AcganConfig>,
     path_length_weight: f64,
     /// LeCam's running means, which are state.
     pub lecam: Lecam,
     /// Path length's running mean, which is state.
     pub path_length: PathLength,
+    /// APA's controller, which is state; `None` without APA.
+    pub apa: Option<Apa>,
 }
 
 /// Consistency regularisation of D.
@@ -31,25 +52,24 @@ struct Consistency {
     weight: f64,
 }
 
+/// Balanced consistency regularisation of D.
+struct Balanced {
+    augment: CrAugment,
+    config: BcrConfig,
+}
+
 /// The images and labels of one D step, `[N, C, H, W]` in [-1, 1].
 pub struct DBatch<'a> {
     /// From G, without gradient.
     pub fake: &'a Var,
     /// Their labels.
     pub fake_labels: &'a Ints,
+    /// From G with moved latents, without gradient, for zCR.
+    pub moved_fake: Option<&'a Var>,
     /// From the data.
     pub real: &'a Var,
     /// Their labels.
     pub real_labels: &'a Ints,
-}
-
-/// The draws of one D step.
-#[derive(Clone, Debug)]
-pub struct DDraws {
-    /// Of T, for the fakes and then the reals: 2N samples.
-    pub augment: AugmentDraws,
-    /// Of the augmentation of consistency regularisation, if the method has one.
-    pub cr: Option<CrDraws>,
 }
 
 /// The loss of one D step and its parts.
@@ -60,22 +80,20 @@ pub struct DLosses {
     pub real: Var,
     /// The part on fakes.
     pub fake: Var,
-    /// The weighted consistency penalty.
-    pub cr: Option<Var>,
-    /// The weighted LeCam penalty, once it acts.
-    pub lecam: Option<Var>,
-    /// R1 with its weight, where it is part of every step.
-    pub r1: Option<Var>,
-    /// D's outputs on reals, `[N, 1]`.
+    /// What is added, weighted, by name, where it acts: `cr`, `lecam`, `r1`, `bcr`, `zcr_d`, `acgan_d`, `gradient_penalty`.
+    pub penalties: Vec<(&'static str, Var)>,
+    /// D's outputs on what it was shown as reals, `[N, 1]`.
     pub real_logits: Var,
     /// D's outputs on fakes, `[N, 1]`.
     pub fake_logits: Var,
 }
 
-const D_AUGMENT: Purpose = Purpose::new("d.augment");
-const D_CR: Purpose = Purpose::new("d.cr");
-const G_AUGMENT: Purpose = Purpose::new("g.augment");
-const R1_AUGMENT: Purpose = Purpose::new("r1.augment");
+impl DLosses {
+    /// The penalty of this name, where it acts.
+    pub fn penalty(&self, name: &str) -> Option<&Var> {
+        self.penalties.iter().find(|(known, _)| *known == name).map(|(_, penalty)| penalty)
+    }
+}
 
 impl Objective {
     /// From a checked configuration.
@@ -84,25 +102,35 @@ impl Objective {
     /// If the augmentation or a pairing is not possible.
     pub fn new(config: &Config, device: &Device) -> Result<Self> {
         let input = |e: String| Error::Config(e);
+        let loss = &config.loss;
         let augmentation = Augmentation::new(&config.augment)?;
         let t_on_real = config.augment.on.d_real && !augmentation.is_identity();
-        let cr = match config.loss.cr.pairing(t_on_real).map_err(|e| input(e.to_string()))? {
-            Some(pairing) => Some(Consistency {
-                pairing,
-                augment: CrAugment::parse(&config.loss.cr.augment).map_err(|e| input(e.to_string()))?,
-                weight: config.loss.cr.weight,
-            }),
+        let parse = |augment: &str| CrAugment::parse(augment).map_err(|e| input(e.to_string()));
+        let cr = match loss.cr.pairing(t_on_real).map_err(|e| input(e.to_string()))? {
+            Some(pairing) => Some(Consistency { pairing, augment: parse(&loss.cr.augment)?, weight: loss.cr.weight }),
             None => None,
         };
-        let path_length = config.loss.path_length.unwrap_or_default();
+        let bcr = match &loss.bcr {
+            Some(bcr) => Some(Balanced { augment: parse(&bcr.augment)?, config: bcr.clone() }),
+            None => None,
+        };
+        let path_length = loss.path_length.unwrap_or_default();
         Ok(Self {
-            adversarial: config.loss.adversarial(),
+            adversarial: loss.adversarial(),
             augmentation,
             cr,
-            r1: config.loss.r1,
+            bcr,
+            zcr: loss.zcr,
+            r1: loss.r1,
+            gradient_penalty: loss.gradient_penalty,
+            feature_matching: loss.feature_matching,
+            instance_noise: loss.instance_noise,
+            label_flip: loss.label_flip.filter(|share| *share > 0.0),
+            acgan: loss.acgan,
             path_length_weight: path_length.weight,
-            lecam: Lecam::new(config.loss.lecam, DType::F32, device)?,
+            lecam: Lecam::new(loss.lecam, DType::F32, device)?,
             path_length: PathLength::new(path_length.decay, DType::F32, device)?,
+            apa: loss.apa.map(Apa::new),
         })
     }
 
@@ -111,31 +139,8 @@ impl Objective {
         self.augmentation.policy()
     }
 
-    /// The draws of D's step number `d_step`, for `n` fakes and `n` reals of `[channels, height, width]`.
-    pub fn d_draws(&self, n: usize, shape: [usize; 3], seed: u64, d_step: u64) -> DDraws {
-        let cr = self.cr.as_ref().filter(|cr| cr.pairing != Pairing::Raw);
-        DDraws {
-            augment: self.augmentation.draw(2 * n, shape, &mut Stream::new(seed, D_AUGMENT, d_step)),
-            cr: cr.map(|cr| cr.augment.draw(n, shape[1], shape[2], &mut Stream::new(seed, D_CR, d_step))),
-        }
-    }
-
-    /// The draws of G's step number `itr`, for `n` fakes.
-    pub fn g_draws(&self, n: usize, shape: [usize; 3], seed: u64, itr: u64) -> AugmentDraws {
-        self.augmentation.draw(n, shape, &mut Stream::new(seed, G_AUGMENT, itr))
-    }
-
-    /// The draws of a lazy R1 step, for `n` reals.
-    pub fn r1_draws(&self, n: usize, shape: [usize; 3], seed: u64, d_step: u64) -> AugmentDraws {
-        self.augmentation.draw(n, shape, &mut Stream::new(seed, R1_AUGMENT, d_step))
-    }
-
     /// Eq. 2 of DiffAugment (section 3.2), with T only where `on` says (table 1), and the regularisers added; R1 too, where
-    /// `with_r1` says that it is not lazy.
-    ///
-    /// D sees fakes, reals and the images paired with reals in one pass, as DiffAugment's BigGAN code does (spectral norm
-    /// makes one power step a pass), or each in a pass of its own where a logit depends on its batch (minibatch standard
-    /// deviation), as StyleGAN2's code does.
+    /// `with_r1` says that it is not lazy. What D is shown follows T; instance noise comes last.
     ///
     /// # Errors
     /// If shapes do not fit.
@@ -149,30 +154,68 @@ impl Objective {
     ) -> Result<DLosses> {
         let n = batch.real.dims()[0];
         let on = self.augmentation.on();
-        let fake = self.augment_if(on.d_fake, batch.fake, &draws.augment.narrow(0, n))?;
+        let of_fakes = draws.augment.narrow(0, n);
+        let fake = self.augment_if(on.d_fake, batch.fake, &of_fakes)?;
         let (raw, real) = self.reals_of_r1(batch.real, &draws.augment.narrow(n, n), with_r1)?;
-        let paired = self.paired(batch.real, &real, draws)?;
-        let mut images = vec![(&fake, batch.fake_labels), (&real, batch.real_labels)];
-        images.extend(paired.iter().map(|paired| (paired, batch.real_labels)));
-        let logits = logits_of(d, &images)?;
-        let (fake_logits, real_logits) = (logits[0].clone(), logits[1].clone());
-        let parts = self.adversarial.discriminator(&real_logits, &fake_logits)?;
-        let cr = match (&self.cr, logits.get(2)) {
-            (Some(cr), Some(paired)) => Some(consistency(&real_logits, paired)?.scale(cr.weight)?),
-            _ => None,
+        let mut images = vec![(fake.clone(), batch.fake_labels), (real.clone(), batch.real_labels)];
+        let mut further = |image: Var, labels| {
+            images.push((image, labels));
+            images.len() - 1
         };
-        let lecam = self.lecam.step(&real_logits, &fake_logits, itr)?;
-        let r1 = match (&self.r1, with_r1) {
-            (Some(r1), true) => {
-                Some(r1_penalty(&real_logits, r1.differentiated(&raw, &real))?.mean()?.scale(0.5 * r1.gamma)?)
+        let paired = self.paired(batch.real, &real, draws)?.map(|paired| further(paired, batch.real_labels));
+        let balanced = match (&self.bcr, &draws.bcr) {
+            (Some(bcr), Some(draws)) => {
+                let both = bcr.augment.apply(&concat(&[&fake, &real], 0)?, draws)?;
+                let fake = further(both.narrow(0, 0, n)?, batch.fake_labels);
+                Some((fake, further(both.narrow(0, n, n)?, batch.real_labels)))
             }
             _ => None,
         };
+        // The same draws of T, so that a pair differs in z alone.
+        let moved = batch.moved_fake.map(|moved| self.augment_if(on.d_fake, moved, &of_fakes)).transpose()?;
+        let moved = moved.map(|moved| further(moved, batch.fake_labels));
+
+        let judged = Judged::of(d, &self.with_noise(images, draws.noise.as_ref())?)?;
+        let (fake_logits, real_logits) = (judged.logits(0)?, judged.logits(1)?);
+        let parts = if draws.flips.contains(&true) {
+            let (as_real, as_fake) = flip_labels(&real_logits, &fake_logits, &draws.flips)?;
+            self.adversarial.discriminator(&as_real, &as_fake)?
+        } else {
+            self.adversarial.discriminator(&real_logits, &fake_logits)?
+        };
+        let mut penalties = Vec::new();
+        if let (Some(cr), Some(paired)) = (&self.cr, paired) {
+            penalties.push(("cr", consistency(&real_logits, &judged.logits(paired)?)?.scale(cr.weight)?));
+        }
+        penalties.extend(self.lecam.step(&real_logits, &fake_logits, itr)?.map(|penalty| ("lecam", penalty)));
+        if let (Some(r1), true) = (&self.r1, with_r1) {
+            let penalty = r1_penalty(&real_logits, r1.differentiated(&raw, &real))?;
+            penalties.push(("r1", penalty.mean()?.scale(0.5 * r1.gamma)?));
+        }
+        if let (Some(bcr), Some((of_fake, of_real))) = (&self.bcr, balanced) {
+            let (of_fake, of_real) = (judged.logits(of_fake)?, judged.logits(of_real)?);
+            let penalty = bcr.config.penalty((&real_logits, &of_real), (&fake_logits, &of_fake))?;
+            penalties.push(("bcr", penalty));
+        }
+        if let (Some(zcr), Some(moved)) = (&self.zcr, moved) {
+            penalties.push(("zcr_d", zcr.discriminator(&fake_logits, &judged.logits(moved)?)?));
+        }
+        if let (Some(acgan), Some(of_real), Some(of_fake)) =
+            (&self.acgan, judged.class_logits(1)?, judged.class_logits(0)?)
+        {
+            let (real, fake) = ((&of_real, batch.real_labels), (&of_fake, batch.fake_labels));
+            penalties.push(("acgan_d", acgan.discriminator(real, fake)?));
+        }
+        let penalty = self.gradient_penalty(d, (&real, batch.real_labels), &fake, draws.penalty.as_ref())?;
+        penalties.extend(penalty.map(|penalty| ("gradient_penalty", penalty)));
         let mut total = parts.total;
-        for penalty in [&cr, &lecam, &r1].into_iter().flatten() {
+        for (_, penalty) in &penalties {
             total = total.add(penalty)?;
         }
-        Ok(DLosses { total, real: parts.real, fake: parts.fake, cr, lecam, r1, real_logits, fake_logits })
+        if let Some(apa) = &mut self.apa {
+            apa.step(&real_logits)?;
+        }
+        Ok(DLosses { total, real: parts.real, fake: parts.fake, penalties, real_logits, fake_logits })
     }
 
     /// R1 on reals (Mescheder et al. 2018, eq. 9; through T as in StyleGAN2-ADA's code): gamma / 2 times its mean, and D's
@@ -193,42 +236,6 @@ impl Objective {
         Ok(Some((penalty, logits)))
     }
 
-    /// Path length regularisation of G (Karras et al. 2020, section 3.2), weighted. `noise` is standard normal, of the
-    /// images' shape.
-    ///
-    /// # Errors
-    /// If shapes do not fit.
-    pub fn path_length(&mut self, g: &dyn StyleGenerator, ws: &Var, inputs: Noise<'_>, noise: &Var) -> Result<Var> {
-        let images = g.synthesize(ws, inputs)?;
-        Ok(self.path_length.penalty(&images, ws, noise)?.mean()?.scale(self.path_length_weight)?)
-    }
-
-    /// Eq. 3 of DiffAugment (section 3.2), with T only if `on.g_fake`. `real` is read by relativistic losses only.
-    ///
-    /// # Errors
-    /// If shapes do not fit.
-    pub fn generator(
-        &self,
-        d: &dyn Discriminator,
-        (fake, labels): (&Var, &Ints),
-        real: Option<(&Var, &Ints)>,
-        draws: &AugmentDraws,
-    ) -> Result<Var> {
-        let on = self.augmentation.on();
-        let fake = self.augment_if(on.g_fake, fake, draws)?;
-        let Some((real, real_labels)) = real.filter(|_| self.adversarial.generator_needs_real()) else {
-            return Ok(self.adversarial.generator(&d.logits(&fake, labels, Mode::Train)?, None)?);
-        };
-        let real = self.augment_if(on.d_real, real, draws)?;
-        let logits = logits_of(d, &[(&fake, labels), (&real, real_labels)])?;
-        Ok(self.adversarial.generator(&logits[0], Some(&logits[1]))?)
-    }
-
-    /// Whether [`Objective::generator`] wants reals.
-    pub fn generator_needs_real(&self) -> bool {
-        self.adversarial.generator_needs_real()
-    }
-
     /// T on images as D's real step sees them, for the monitors: the paper's `D_acc` keeps T on.
     pub(crate) fn as_d_sees_reals(&self, images: &Var, draws: &AugmentDraws) -> Result<Var> {
         self.augment_if(self.augmentation.on().d_real, images, draws)
@@ -238,13 +245,42 @@ impl Objective {
         if on { self.augmentation.apply(images, draws) } else { Ok(images.clone()) }
     }
 
+    /// Instance noise on every batch, in their order.
+    fn with_noise<'a>(
+        &self,
+        mut images: Vec<(Var, &'a Ints)>,
+        draws: Option<&NoiseDraws>,
+    ) -> Result<Vec<(Var, &'a Ints)>> {
+        if let (Some(config), Some(draws)) = (&self.instance_noise, draws) {
+            let mut draws = draws.clone();
+            for (image, _) in &mut images {
+                *image = config.add(image, draws.kimg, || draws.next(image))?;
+            }
+        }
+        Ok(images)
+    }
+
+    /// WGAN-GP's or DRAGAN's penalty on images as D sees them, ahead of instance noise.
+    fn gradient_penalty(
+        &self,
+        d: &dyn Discriminator,
+        (real, labels): (&Var, &Ints),
+        fake: &Var,
+        draws: Option<&PenaltyDraws>,
+    ) -> Result<Option<Var>> {
+        let (Some(config), Some(draws)) = (&self.gradient_penalty, draws) else { return Ok(None) };
+        let mix = like(draws.mix.clone(), &[draws.mix.len()], real)?;
+        let noise = draws.noise.as_ref().map(|noise| like(noise.clone(), real.dims(), real)).transpose()?;
+        let points = config.points(real, fake, &mix, noise.as_ref())?;
+        Ok(Some(config.penalty(|points| d.logits(points, labels, Mode::Train), &points)?))
+    }
+
     /// The reals ahead of T and behind it; the one that R1 differentiates by is a leaf.
     fn reals_of_r1(&self, real: &Var, draws: &AugmentDraws, with_r1: bool) -> Result<(Var, Var)> {
         let by = self.r1.filter(|_| with_r1).map(|r1| r1.images);
-        let leaf = |x: &Var| Ok::<_, Error>(Var::leaf(x.to_tensor()?).to_device(&x.device())?);
-        let raw = if by == Some(R1Images::Raw) { leaf(real)? } else { real.clone() };
+        let raw = if by == Some(R1Images::Raw) { real.as_leaf() } else { real.clone() };
         let augmented = self.augment_if(self.augmentation.on().d_real, &raw, draws)?;
-        let augmented = if by == Some(R1Images::Augmented) { leaf(&augmented)? } else { augmented };
+        let augmented = if by == Some(R1Images::Augmented) { augmented.as_leaf() } else { augmented };
         Ok((raw, augmented))
     }
 
@@ -256,21 +292,4 @@ impl Objective {
         };
         Ok(Some(cr.pairing.paired(real, t_of_real, a)?))
     }
-}
-
-/// D's outputs on several batches: in one pass, or in one each where a logit depends on the rest of its batch.
-fn logits_of(d: &dyn Discriminator, batches: &[(&Var, &Ints)]) -> Result<Vec<Var>> {
-    if d.mixes_batch() {
-        return batches.iter().map(|(images, labels)| Ok(d.logits(images, labels, Mode::Train)?)).collect();
-    }
-    let images: Vec<&Var> = batches.iter().map(|(images, _)| *images).collect();
-    let labels: Vec<&Ints> = batches.iter().map(|(_, labels)| *labels).collect();
-    let logits = d.logits(&concat(&images, 0)?, &Ints::concat(&labels)?, Mode::Train)?;
-    let mut start = 0;
-    let parts = images.iter().map(|images| {
-        let len = images.dims()[0];
-        start += len;
-        Ok(logits.narrow(0, start - len, len)?)
-    });
-    parts.collect()
 }

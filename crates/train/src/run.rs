@@ -6,24 +6,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use frugan_autograd::{Device, detect_nonfinite};
-use frugan_metrics::EvalConfig;
 
 use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
+use crate::early_stop::EarlyStop;
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
 use crate::floor;
 use crate::interrupt::Interrupt;
 use crate::library::Library;
 use crate::log::Log;
-use crate::monitor::warnings;
+use crate::monitor::{Warning, warnings};
 use crate::observer::{Observer, Speed};
+use crate::outcome::{Outcome, Status, evaluations};
+use crate::recipe;
 use crate::run_dir::{RunDir, newest_state};
 use crate::snapshot::{self, About};
 use crate::state::{self, Progress};
-use crate::stats::{Record, cut_after, read_records};
+use crate::stats::{Record, cut_after};
 use crate::tick;
 use crate::trainer::Trainer;
+use crate::transfer;
 
 /// A run that can start: everything has been read and checked, nothing written.
 pub struct Plan {
@@ -34,26 +37,6 @@ pub struct Plan {
     evaluation: Evaluation,
     /// What `config.toml` will hold; the plain configuration by default. Comments may say where values come from.
     pub config_text: String,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// All its steps are done.
-    Finished,
-    /// It was asked to stop; the same command goes on.
-    Interrupted,
-}
-
-/// What a run came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// How it ended.
-    pub status: Status,
-    /// All metrics at the step where the first FID-like one was best.
-    pub best: Option<Record>,
-    /// All metrics of the last evaluation.
-    pub last: Option<Record>,
 }
 
 impl Plan {
@@ -68,7 +51,11 @@ impl Plan {
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.
-        Trainer::new(&config, &splits, &device)?;
+        match newest_state(&dir)? {
+            None => Trainer::transferred(&config, &splits, &device)?,
+            // The run goes on from its own state.
+            Some(_) => Trainer::new(&config, &splits, &device)?,
+        };
         if dir.exists() && !dir.is_dir() {
             return Err(Error::Config(format!("--out {}: that is a file; give a folder", dir.display())));
         }
@@ -95,13 +82,16 @@ impl Plan {
         &self.evaluation
     }
 
-    /// Whether all steps are done and evaluated, so that running it again would do nothing.
+    /// Whether all steps are done and evaluated, or the run ended early by its metric, so that running it again would do
+    /// nothing.
     ///
     /// # Errors
     /// If the folder cannot be read.
     pub fn is_finished(&self) -> Result<bool> {
-        let last = Outcome::read(&self.dir, Status::Finished, &self.config.eval)?.last.map(|record| record.step);
-        Ok(newest_state(&self.dir)? == Some(self.config.train.steps) && last == Some(self.config.train.steps))
+        let evaluations = evaluations(&self.dir)?;
+        let (state, last) = (newest_state(&self.dir)?, evaluations.last().map(|record| record.step));
+        let ends = state == Some(self.config.train.steps) || EarlyStop::of(&self.config, &evaluations).is_some();
+        Ok(ends && state.is_some() && state == last)
     }
 
     /// Trains from the newest good state, or from the start, to the end.
@@ -111,7 +101,11 @@ impl Plan {
     pub fn run(self, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
         let run = RunDir::open(&self.dir)?;
         let mut trainer = Trainer::new(&self.config, &self.splits, &self.device)?;
-        let (progress, notes) = resume(&run, &mut trainer)?;
+        let is_new = run.states()?.is_empty();
+        let (progress, mut notes) = resume(&run, &mut trainer)?;
+        if let Some(from) = self.config.transfer.as_ref().filter(|_| is_new) {
+            notes.extend(transfer::apply(from, &trainer)?);
+        }
         cut_after(&run.file("stats.jsonl"), trainer.itr)?;
         for metric in run.metrics()? {
             cut_after(&metric, trainer.itr)?;
@@ -129,6 +123,9 @@ impl Plan {
         running.note(&self.headline())?;
         for note in notes {
             running.note(&note)?;
+        }
+        for departure in recipe::departures(&self.config) {
+            running.warn(&departure)?;
         }
         running.train(interrupt)
     }
@@ -183,7 +180,9 @@ impl Running<'_> {
     fn train(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let t = &self.plan.config.train;
         let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
-        while self.trainer.itr < t.steps {
+        // A run that had ended early is asked for again.
+        let mut is_over = self.early_stop()?.is_some();
+        while self.trainer.itr < t.steps && !is_over {
             if interrupt.is_requested() {
                 self.save()?;
                 self.note(&format!("stopped at step {} as asked; the same command goes on", self.trainer.itr))?;
@@ -193,20 +192,47 @@ impl Running<'_> {
             let step = self.trainer.itr;
             let ends = step == t.steps;
             self.observer.step(step, t.steps);
-            if due(t.tick_steps, step) || ends {
+            let (ticks, samples) = (due(t.tick_steps, step) || ends, due(t.sample_every_steps, step) || ends);
+            if ticks {
                 self.tick()?;
             }
-            if due(t.sample_every_steps, step) || ends {
+            if samples {
                 self.samples()?;
             }
             if due(self.plan.config.eval.every_steps, step) || ends {
                 self.evaluate()?;
+                if let Some(stop) = self.early_stop()?.filter(|_| !ends) {
+                    is_over = true;
+                    self.end_early(&stop, ticks, samples)?;
+                }
             }
-            if due(t.save_every_steps, step) || ends {
+            if due(t.save_every_steps, step) || ends || is_over {
                 self.save()?;
             }
         }
         Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)
+    }
+
+    fn early_stop(&self) -> Result<Option<EarlyStop>> {
+        if self.plan.config.train.early_stop.is_none() {
+            return Ok(None);
+        }
+        Ok(EarlyStop::of(&self.plan.config, &evaluations(self.run.path())?))
+    }
+
+    /// What the end of a run writes, where it is not there yet, and why it ends here.
+    fn end_early(&mut self, stop: &EarlyStop, ticked: bool, sampled: bool) -> Result<()> {
+        if !ticked {
+            self.tick()?;
+        }
+        if !sampled {
+            self.samples()?;
+        }
+        let step = self.trainer.itr;
+        let record = Record { step, kimg: tick::kimg(&self.plan.config, step), values: stop.values() };
+        record.append_to(&self.run.file("stats.jsonl"))?;
+        self.log.scalars(&record)?;
+        self.note(&format!("ended early at step {step} of {}: {stop}", self.plan.config.train.steps))
     }
 
     fn tick(&mut self) -> Result<()> {
@@ -222,11 +248,10 @@ impl Running<'_> {
         self.log.tick(&record, speed)?;
         self.observer.tick(&record, speed);
         let found = warnings(&record);
-        for warning in found.iter().filter(|w| !self.progress.warned.iter().any(|kind| kind == w.kind)) {
-            self.observer.warning(record.step, warning);
-            self.log.line(&format!("warning at step {}: {}", record.step, warning.text))?;
+        let before = std::mem::replace(&mut self.progress.warned, found.iter().map(|w| w.kind.to_string()).collect());
+        for warning in found.iter().filter(|w| !before.iter().any(|kind| kind == w.kind)) {
+            self.warn(warning)?;
         }
-        self.progress.warned = found.iter().map(|w| w.kind.to_string()).collect();
         if t.histogram_every_steps > 0 && self.trainer.itr.is_multiple_of(t.histogram_every_steps) {
             self.log.histograms(&self.trainer)?;
         }
@@ -293,6 +318,11 @@ impl Running<'_> {
         ))
     }
 
+    fn warn(&mut self, warning: &Warning) -> Result<()> {
+        self.observer.warning(self.trainer.itr, warning);
+        self.log.line(&format!("warning at step {}: {}", self.trainer.itr, warning.text))
+    }
+
     fn note(&mut self, line: &str) -> Result<()> {
         self.observer.note(line);
         self.log.line(line)
@@ -315,39 +345,4 @@ impl Running<'_> {
 
 fn remove(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(Error::file("remove", path))
-}
-
-impl Outcome {
-    /// From the metric files of a run directory; no records if there are none. `eval` says by which metric the best one
-    /// is chosen ([`distance`]).
-    ///
-    /// # Errors
-    /// If a file cannot be read.
-    pub fn read(dir: &Path, status: Status, eval: &EvalConfig) -> Result<Self> {
-        let mut steps: BTreeMap<u64, Record> = BTreeMap::new();
-        let mut names: Vec<PathBuf> = match std::fs::read_dir(dir) {
-            Ok(entries) => entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect(),
-            Err(_) => Vec::new(),
-        };
-        names.retain(|path| {
-            path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("metric-") && n.ends_with(".jsonl"))
-        });
-        names.sort();
-        for path in names {
-            for record in read_records(&path)? {
-                let merged =
-                    steps.entry(record.step).or_insert_with(|| Record { values: BTreeMap::new(), ..record.clone() });
-                merged.values.extend(record.values);
-            }
-        }
-        let best = steps.values().filter_map(|r| distance(r, eval).map(|d| (d, r))).min_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(Self { status, best: best.map(|(_, record)| record.clone()), last: steps.values().next_back().cloned() })
-    }
-}
-
-/// The Fréchet distance of an evaluation, which the best snapshot is chosen by (as DiffAugment's code does): that of the
-/// run's own protocol, or the first of `eval.also` where `eval.metrics` has none.
-pub fn distance(record: &Record, eval: &EvalConfig) -> Option<f64> {
-    let distances = || record.values.keys().filter(|name| name.starts_with("fid") || name.starts_with("frd"));
-    distances().filter(|name| eval.is_own(name)).chain(distances()).find_map(|name| record.get(name))
 }

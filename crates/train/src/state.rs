@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use frugan_augment::ada::ControllerState;
+use frugan_losses::{Apa, ApaState};
 use frugan_nn::{LoadError, TensorMap};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ struct Description {
     /// Of ADA's p.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     controller: Option<ControllerState>,
+    /// Of APA's p.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    apa: Option<ApaState>,
 }
 
 /// What the run's log has come to.
@@ -62,6 +66,7 @@ pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Resul
         skipped_in_a_row: trainer.skipped_in_a_row,
         progress: progress.clone(),
         controller: trainer.augmentation().state(),
+        apa: trainer.objective.apa.as_ref().map(Apa::state),
     };
     tensor_file::write(path, &tensors, &description)
 }
@@ -103,6 +108,9 @@ pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
     }
     if let Some(saved) = description.controller {
         trainer.objective.augmentation.load_state(saved);
+    }
+    if let (Some(apa), Some(saved)) = (&mut trainer.objective.apa, description.apa) {
+        apa.load_state(saved);
     }
     trainer.itr = description.step;
     trainer.sums = Sums::from_bits(&description.sums);

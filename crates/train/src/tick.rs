@@ -43,6 +43,12 @@ pub(crate) fn record(trainer: &mut Trainer, splits: &Splits) -> Result<Record> {
     if let Some(p) = trainer.augmentation().p() {
         values.insert("augment/p".into(), Some(p));
     }
+    if let Some(apa) = &trainer.objective.apa {
+        values.insert("apa/p".into(), Some(apa.p()));
+    }
+    if let Some(noise) = &trainer.config.loss.instance_noise {
+        values.insert("instance_noise/std".into(), Some(noise.std_at(kimg(&trainer.config, trainer.itr))));
+    }
     Ok(Record { step: trainer.itr, kimg: kimg(&trainer.config, trainer.itr), values })
 }
 

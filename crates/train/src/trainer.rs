@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::monitor::pairwise_distance;
 use crate::objective::Objective;
 use crate::stats::Sums;
+use crate::transfer;
 
 pub(crate) use latents::{labels_of_data, latents};
 
@@ -64,6 +65,9 @@ impl Trainer {
         let models = config.model.build_at(train.num_classes, height, config.seed, placement).map_err(input)?;
         // The same seed gives the same weights: the average starts as a copy.
         let ema = config.model.build_generator(train.num_classes, height, config.seed, placement).map_err(input)?;
+        if let Some(transfer) = &config.transfer {
+            transfer.freeze(&models)?;
+        }
         let [adam_g, adam_d] = config.optim.lazily_scaled();
         let objective = Objective::new(config, device)?;
         if config.loss.path_length.is_some() && models.generator.as_style().is_none() {
@@ -72,6 +76,7 @@ impl Trainer {
                 config.model.name()
             )));
         }
+        check_classifier(config, models.discriminator.as_ref(), train.num_classes)?;
         let held_out = objective.augmentation.asks_held_out().then(|| splits.test.clone());
         if held_out.as_ref().is_some_and(|images| images.is_empty()) {
             return Err(Error::Config(
@@ -97,6 +102,18 @@ impl Trainer {
             skipped_in_a_row: 0,
             last: None,
         })
+    }
+
+    /// [`Trainer::new`], with first weights from the file of `[transfer]`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors do not fit.
+    pub fn transferred(config: &Config, splits: &Splits, device: &Device) -> Result<Self> {
+        let trainer = Self::new(config, splits, device)?;
+        if let Some(transfer) = &config.transfer {
+            transfer::apply(transfer, &trainer)?;
+        }
+        Ok(trainer)
     }
 
     /// One iteration: D's steps on fresh images and G's step in the method's order, the lazy regularisers that are due,
@@ -128,6 +145,11 @@ impl Trainer {
         self.itr * (self.config.optim.batch * self.config.optim.num_d_steps) as u64
     }
 
+    /// As [`Trainer::reals_seen`], in thousands.
+    fn kimg_seen(&self) -> f64 {
+        self.reals_seen() as f64 / 1000.0
+    }
+
     /// Whether a lazy regulariser with this interval acts in this iteration (StyleGAN2, appendix B).
     fn is_due(&self, interval: u64) -> bool {
         self.itr.is_multiple_of(interval)
@@ -154,6 +176,11 @@ impl Trainer {
         self.generator.image_shape()
     }
 
+    /// What the networks minimise, with the state of its controllers.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
     /// The augmentation T.
     pub fn augmentation(&self) -> &Augmentation {
         &self.objective.augmentation
@@ -168,6 +195,27 @@ impl Trainer {
     /// The networks by the letter that names them in files.
     pub(crate) fn networks(&self) -> [(&'static str, &Params); 3] {
         [("g", self.generator.params()), ("d", self.discriminator.params()), ("ema", self.ema.params())]
+    }
+}
+
+/// AC-GAN's loss and a D that names classes belong together, and want classes.
+fn check_classifier(config: &Config, d: &dyn Discriminator, num_classes: usize) -> Result<()> {
+    let error = |text: String| Err(Error::Config(text));
+    match (config.loss.acgan.is_some(), d.names_classes()) {
+        (true, false) => error(format!(
+            "loss.acgan with model.name = \"{}\": its D names no class; set model.d_labels = \"classifier\" (biggan, and dcgan \
+             with model.conditional), or leave loss.acgan out",
+            config.model.name()
+        )),
+        (false, true) => error(
+            "model.d_labels = \"classifier\" without loss.acgan: D would learn no class; set loss.acgan.d_weight = 1.0, or \
+             another model.d_labels"
+                .into(),
+        ),
+        (true, true) if num_classes < 2 => {
+            error(format!("loss.acgan with {num_classes} class: there is nothing to tell apart; leave it out"))
+        }
+        _ => Ok(()),
     }
 }
 

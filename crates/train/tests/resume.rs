@@ -80,6 +80,49 @@ monitor_images = 16
 nonfinite = "replace"
 "#;
 
+/// The tricks with draws or a state of their own, all at once.
+const TRICKS: &str = r#"
+seed = 3
+device = "cpu"
+[model]
+name = "dcgan"
+d_labels = "classifier"
+minibatch_kernels = 4
+[augment]
+policy = "cutout"
+[loss]
+name = "bce"
+label_smoothing = 0.1
+label_flip = 0.2
+bcr = {}
+zcr = {}
+gradient_penalty = { kind = "dragan" }
+apa = { target = -0.9, kimg = 0.2, interval_steps = 2 }
+feature_matching = {}
+instance_noise = { until_kimg = 0.1 }
+acgan = {}
+[data]
+name = "synthetic"
+num_images = 60
+[optim]
+batch = 8
+num_d_steps = 2
+d = { lr = 0.01 }
+ema = { decay = 0.9, start_itr = 2 }
+[eval]
+network = "random"
+num_fakes = 32
+every_steps = 4
+batch = 16
+[train]
+steps = 9
+tick_steps = 2
+save_every_steps = 3
+sample_every_steps = 5
+monitor_images = 16
+early_stop = { patience = 5 }
+"#;
+
 fn plan(dir: &Path) -> Plan {
     plan_of(TINY, dir)
 }
@@ -126,6 +169,19 @@ fn interrupted_runs_with_a_moving_p_and_lazy_penalties_end_like_unbroken_ones() 
     assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
     assert!(stats.iter().any(|record| record.get("loss/r1").is_some()));
     assert!(stats.iter().any(|record| record.get("loss/path_length").is_some()));
+}
+
+#[test]
+fn interrupted_runs_with_the_tricks_end_like_unbroken_ones() {
+    let stats = ends_like_unbroken(TRICKS);
+    let p: Vec<f64> = stats.iter().map(|record| record.get("apa/p").unwrap()).collect();
+    assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
+    let losses = ["bcr", "zcr_d", "zcr_g", "gradient_penalty", "feature_matching", "acgan_d", "acgan_g"];
+    for name in losses.map(|name| format!("loss/{name}")) {
+        assert!(stats.iter().all(|record| record.get(&name).is_some()), "no {name}");
+    }
+    let noise: Vec<f64> = stats.iter().map(|record| record.get("instance_noise/std").unwrap()).collect();
+    assert!(noise[0] > 0.0 && noise.last() == Some(&0.0), "{noise:?}");
 }
 
 /// Gives the ticks of the run.

@@ -5,6 +5,7 @@ use candle_core::Result;
 use super::cpu::bias_act as cpu;
 use super::cpu::storage::{tensor, view};
 use super::dispatch;
+use crate::cuda::launch::bias_act as cuda;
 use crate::ops::bias_act::BiasAct;
 use crate::value::Value;
 
@@ -25,7 +26,7 @@ pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &Value, bias: Option<&Valu
     dispatch!("bias_act", [x, b], T => {
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         tensor(cpu::forward(f, layout, &view::<T>(x)?, b.as_deref()), x.shape())
-    })
+    }, cuda => cuda::forward(f, layout, x, bias.map(|_| b)).map(Value::Cuda))
 }
 
 /// What the gradient is computed from.
@@ -53,5 +54,8 @@ pub(crate) fn backward(
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         let (gx, gb) = cpu::backward(f, layout, &view::<T>(g)?, &view::<T>(values)?, b.as_deref(), sums);
         Ok((tensor(gx, g.shape())?, gb.map(|gb| tensor(gb, layout.channels)).transpose()?))
+    }, cuda => {
+        let (gx, gb) = cuda::backward(f, layout, g, values, bias.map(|_| b), sums)?;
+        Ok((Value::Cuda(gx), gb.map(Value::Cuda)))
     })
 }

@@ -5,6 +5,7 @@ use candle_core::Result;
 use super::cpu::axis::{AxisRun, repeat_axis, softmax as softmax_axis, sum_axis};
 use super::cpu::storage::{tensor, view};
 use super::dispatch;
+use crate::cuda::launch::reduce as cuda;
 use crate::value::Value;
 
 /// Sums each run in turn, from the last.
@@ -16,7 +17,7 @@ pub(crate) fn sum(x: &Value, runs: &[AxisRun], shape: &[usize]) -> Result<Value>
             sums = Some(sum_axis(sums.as_deref().unwrap_or(&x), *run));
         }
         tensor(sums.unwrap_or_else(|| x.to_vec()), shape)
-    })
+    }, cuda => cuda::sum(x, runs, shape).map(Value::Cuda))
 }
 
 /// The adjoint of [`sum`].
@@ -28,9 +29,10 @@ pub(crate) fn broadcast(x: &Value, runs: &[AxisRun], shape: &[usize]) -> Result<
             values = Some(repeat_axis(values.as_deref().unwrap_or(&x), *run));
         }
         tensor(values.unwrap_or_else(|| x.to_vec()), shape)
-    })
+    }, cuda => cuda::broadcast(x, runs, shape).map(Value::Cuda))
 }
 
 pub(crate) fn softmax(x: &Value, run: AxisRun) -> Result<Value> {
-    dispatch!("softmax", [x], T => tensor(softmax_axis(&view::<T>(x)?, run), x.shape()))
+    dispatch!("softmax", [x], T => tensor(softmax_axis(&view::<T>(x)?, run), x.shape()),
+        cuda => cuda::softmax(x, run).map(Value::Cuda))
 }

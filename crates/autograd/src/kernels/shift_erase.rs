@@ -5,6 +5,7 @@ use candle_core::Result;
 use super::cpu::shift_erase as cpu;
 use super::cpu::storage::{tensor, view};
 use super::dispatch;
+use crate::cuda::launch::index::{self as cuda, Movement};
 use crate::ints::Ints;
 use crate::value::Value;
 
@@ -23,5 +24,10 @@ pub(crate) struct Move {
 }
 
 pub(crate) fn shift_erase(x: &Value, m: &Move) -> Result<Value> {
-    dispatch!("shift_erase", [x], T => tensor(cpu::shift_erase(&view::<T>(x)?, x.dims4()?, m), x.shape()))
+    dispatch!("shift_erase", [x], T => tensor(cpu::shift_erase(&view::<T>(x)?, x.dims4()?, m), x.shape()), cuda => {
+        let Move { dy, dx, back, top, left, size, at_source } = m;
+        let (offsets, corner) = (Some([dy, dx]), Some([top, left]));
+        let both = Movement { offsets, back: *back, corner, size: *size, at_source: *at_source };
+        cuda::shift_erase(x, both).map(Value::Cuda)
+    })
 }

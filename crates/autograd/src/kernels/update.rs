@@ -4,7 +4,9 @@ use candle_core::{Result, Tensor, bail};
 
 use super::cpu::storage::{Element, mutate, mutate3, shares, view};
 use super::cpu::update as cpu;
-use super::dispatch;
+use super::{On, dispatch, on};
+use crate::cuda::launch::update as cuda;
+use crate::cuda::tensor::CudaTensor;
 use crate::update::AdamStep;
 use crate::value::Value;
 
@@ -14,28 +16,64 @@ fn unshared(target: &Tensor, source: &Tensor) -> Result<Tensor> {
 }
 
 pub(crate) fn assign(target: &Value, source: &Value) -> Result<()> {
+    // A source on the host is what states and weights are loaded from.
+    let source = &source.to_device(target.device())?;
     dispatch!("assign", [target, source], T => {
         let source = unshared(target, source)?;
         let source = view::<T>(&source)?;
         mutate("assign", target, |target: &mut [T]| target.copy_from_slice(&source))
-    })
+    }, cuda => target.gpu().copy(target.address(), source.address(), target.bytes()))
 }
 
-pub(crate) fn lerp(target: &Value, source: &Value, weight: f64) -> Result<()> {
-    dispatch!("lerp", [target, source], T => {
-        let source = unshared(target, source)?;
-        let source = view::<T>(&source)?;
-        mutate("lerp", target, |target: &mut [T]| cpu::lerp(target, &source, T::of(weight)))
-    })
+/// Pairs of target and source.
+pub(crate) fn lerp(pairs: &[[&Value; 2]], weight: f64) -> Result<()> {
+    let on_gpu = group("lerp", pairs, |[target, source]| {
+        dispatch!("lerp", [target, source], T => {
+            let source = unshared(target, source)?;
+            let source = view::<T>(&source)?;
+            mutate("lerp", target, |target: &mut [T]| cpu::lerp(target, &source, T::of(weight)))
+        }, cuda => cuda::lerp(&[[target, source]], weight))
+    })?;
+    on_gpu.iter().try_for_each(|pairs| cuda::lerp(pairs, weight))
 }
 
-pub(crate) fn adam(step: &AdamStep, p: &Value, m: &Value, v: &Value, g: &Value) -> Result<()> {
+/// Rows of parameter, mean, square and gradient.
+pub(crate) fn adam(step: &AdamStep, rows: &[[&Value; 4]]) -> Result<()> {
+    let on_gpu = group("adam", rows, |row| adam_on_cpu(step, row))?;
+    if on_gpu.iter().flatten().any(|row| (0..4).any(|i| (0..i).any(|j| row[i].shares(row[j])))) {
+        bail!("adam: {SHARED}")
+    }
+    on_gpu.iter().try_for_each(|rows| cuda::adam(step, rows))
+}
+
+const SHARED: &str = "parameter, moments and gradient share memory, expected an array each; use Var::copy";
+
+/// Runs `cpu` for the rows on the CPU, and sorts those on a GPU by element type: a launch takes one type.
+fn group<'a, const N: usize>(
+    op: &str,
+    rows: &[[&'a Value; N]],
+    mut cpu: impl FnMut([&'a Value; N]) -> Result<()>,
+) -> Result<Vec<Vec<[&'a CudaTensor; N]>>> {
+    let mut groups: Vec<Vec<[&CudaTensor; N]>> = Vec::new();
+    for row in rows {
+        match on(op, *row)? {
+            On::Cpu(_) => cpu(*row)?,
+            On::Cuda(row) => match groups.iter_mut().find(|group| group[0][0].element() == row[0].element()) {
+                Some(group) => group.push(row),
+                None => groups.push(vec![row]),
+            },
+        }
+    }
+    Ok(groups)
+}
+
+fn adam_on_cpu(step: &AdamStep, [p, m, v, g]: [&Value; 4]) -> Result<()> {
     dispatch!("adam", [p, m, v, g], T => {
         let all = [p, m, v, g];
         if (0..4).any(|i| (0..i).any(|j| shares(all[i], all[j]))) {
-            bail!("adam: parameter, moments and gradient share memory, expected an array each; use Var::copy")
+            bail!("adam: {SHARED}")
         }
         let g = view::<T>(g)?;
         mutate3("adam", [p, m, v], |[p, m, v]: [&mut [T]; 3]| cpu::adam(step, p, m, v, &g))
-    })
+    }, cuda => cuda::adam(step, &[[p, m, v, g]]))
 }

@@ -5,6 +5,7 @@ use candle_core::Result;
 use super::cpu::storage::{Element, tensor, view};
 use super::cpu::upfirdn as cpu;
 use super::dispatch;
+use crate::cuda::launch::upfirdn as cuda;
 use crate::value::Value;
 
 /// One axis: `out[j] = sum_t tap[t] * x[(j * down + t - before) / up]`, over the whole indices that are inside.
@@ -43,7 +44,7 @@ pub(crate) fn upfirdn(op: &str, x: &Value, axes: &[Axis; 2], filter: Filter<f64>
         };
         let out = cpu::upfirdn(&view::<T>(x)?, n * c, axes, &[filter]);
         tensor(out, (n, c, axes[0].out, axes[1].out))
-    })
+    }, cuda => cuda::upfirdn(x, axes, filter).map(Value::Cuda))
 }
 
 /// [`upfirdn`] with a separable filter an image, the rows of `taps` `[N, T]`, reversed unless `flip`.
@@ -57,5 +58,5 @@ pub(crate) fn upfirdn_per_image(op: &str, x: &Value, axes: &[Axis; 2], taps: &Va
         let filters: Vec<Filter<T>> = rows.iter().map(|row| Filter::Separable(row, row)).collect();
         let out = cpu::upfirdn(&view::<T>(x)?, n * c, axes, &filters);
         tensor(out, (n, c, axes[0].out, axes[1].out))
-    })
+    }, cuda => cuda::per_image(x, axes, taps, flip).map(Value::Cuda))
 }

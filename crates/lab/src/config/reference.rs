@@ -2,8 +2,12 @@
 
 use anyhow::Result;
 use frugan_augment::ada::AdaConfig;
-use frugan_models::{DcganConfig, ModelConfig, StyleGan2Config};
-use frugan_train::Config;
+use frugan_losses::{
+    AcganConfig, ApaConfig, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig,
+    PathLengthConfig, R1Config, ZcrConfig,
+};
+use frugan_models::ModelConfig;
+use frugan_train::{Config, EarlyStopConfig, TransferConfig};
 use toml::Table;
 
 /// `(struct, field, doc)` of every config field of the workspace.
@@ -26,6 +30,24 @@ const TABLES: [(&str, &str); 13] = [
     ("train", "TrainConfig"),
 ];
 
+/// The tables that are absent by default, each with its struct and what it holds when it is named without values.
+fn optional_tables() -> Result<[(&'static str, &'static str, Table); 12]> {
+    Ok([
+        ("augment.ada", "AdaConfig", Table::try_from(AdaConfig::default())?),
+        ("loss.r1", "R1Config", Table::try_from(R1Config::default())?),
+        ("loss.path_length", "PathLengthConfig", Table::try_from(PathLengthConfig::default())?),
+        ("loss.bcr", "BcrConfig", Table::try_from(BcrConfig::default())?),
+        ("loss.zcr", "ZcrConfig", Table::try_from(ZcrConfig::default())?),
+        ("loss.gradient_penalty", "GradientPenaltyConfig", Table::try_from(GradientPenaltyConfig::default())?),
+        ("loss.apa", "ApaConfig", Table::try_from(ApaConfig::default())?),
+        ("loss.feature_matching", "FeatureMatchingConfig", Table::try_from(FeatureMatchingConfig::default())?),
+        ("loss.instance_noise", "InstanceNoiseConfig", Table::try_from(InstanceNoiseConfig::default())?),
+        ("loss.acgan", "AcganConfig", Table::try_from(AcganConfig::default())?),
+        ("transfer", "TransferConfig", Table::try_from(TransferConfig::default())?),
+        ("train.early_stop", "EarlyStopConfig", Table::try_from(EarlyStopConfig::default())?),
+    ])
+}
+
 /// The page, valid TOML: defaults as values, keys without a default commented out.
 pub(crate) fn reference() -> Result<String> {
     let whole = Table::try_from(Config::default())?;
@@ -34,30 +56,29 @@ pub(crate) fn reference() -> Result<String> {
     for (table, of) in TABLES.iter().copied().chain([("eval", "EvalConfig")]) {
         let values =
             table.split('.').filter(|part| !part.is_empty()).try_fold(&whole, |at, part| at.get(part)?.as_table());
-        section(&mut page, table, of, values.unwrap_or(&Table::new()));
+        section(&mut page, table, of, values.unwrap_or(&Table::new()), false);
+    }
+    for (table, of, values) in optional_tables()? {
+        page.push_str(&format!("\n# Absent by default; with any of its keys:\n# [{table}]\n"));
+        section(&mut page, "", of, &values, true);
     }
     for (model, of) in other_models() {
         page.push_str(&format!("\n# With model.name = \"{}\":\n", model.name()));
-        section(&mut page, "", of, &Table::try_from(model)?);
+        section(&mut page, "", of, &Table::try_from(model)?, true);
     }
-    page.push_str("\n# Below augment.ada, of which any key switches ADA on:\n");
-    section(&mut page, "", "AdaConfig", &Table::try_from(AdaConfig::default())?);
     Ok(page)
 }
 
 /// The models that are not the default, and their structs.
-fn other_models() -> [(ModelConfig, &'static str); 2] {
-    [
-        (ModelConfig::Dcgan(DcganConfig::default()), "DcganConfig"),
-        (ModelConfig::StyleGan2(StyleGan2Config::default()), "StyleGan2Config"),
-    ]
+fn other_models() -> impl Iterator<Item = (ModelConfig, &'static str)> {
+    ModelConfig::all().into_iter().filter(|(model, _)| *model != ModelConfig::default())
 }
 
-fn section(page: &mut String, table: &str, of: &str, values: &Table) {
+/// One table's keys; those of an addendum are commented out.
+fn section(page: &mut String, table: &str, of: &str, values: &Table, is_addendum: bool) {
     if !table.is_empty() {
         page.push_str(&format!("\n[{table}]\n"));
     }
-    let is_addendum = of == "AdaConfig" || other_models().iter().any(|(_, other)| *other == of);
     if let Some(name) = values.get("name").filter(|_| !is_addendum && fields(of).all(|(field, _)| field != "name")) {
         page.push_str(&format!("name = {name}\n"));
     }
@@ -111,7 +132,18 @@ mod tests {
             let (set, unset) = (format!("\n{field} = "), format!("\n# {field} =\n"));
             assert!(page.contains(&set) || page.contains(&unset), "{key} is missing");
         }
-        for key in ["# num_images =", "# clip_norm =", "#   d_norm =", "#   mbstd_group =", "#   pipe = \"bgc\""] {
+        for key in [
+            "# num_images =",
+            "# clip_norm =",
+            "#   d_norm =",
+            "#   mbstd_group =",
+            "# [augment.ada]",
+            "#   pipe = \"bgc\"",
+            "#   gamma = 10.0",
+            "#   until_kimg = 1000.0",
+            "#   patience = 5",
+            "#   freeze_d = 0",
+        ] {
             assert!(page.contains(key), "{key} is missing");
         }
     }
@@ -119,8 +151,8 @@ mod tests {
     #[test]
     fn every_field_is_documented() {
         let models = other_models().map(|(_, of)| ("model", of));
-        let others = [&("eval", "EvalConfig"), &("augment.ada", "AdaConfig")];
-        for (_, of) in TABLES.iter().chain(others).chain(&models) {
+        let optional = optional_tables().unwrap().map(|(table, of, _)| (table, of));
+        for (_, of) in TABLES.into_iter().chain([("eval", "EvalConfig")]).chain(optional).chain(models) {
             assert!(fields(of).next().is_some(), "{of} was not found");
             for (field, doc) in fields(of) {
                 assert!(!doc.is_empty(), "{of}.{field}");

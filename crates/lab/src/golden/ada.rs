@@ -15,6 +15,7 @@ pub(super) fn check_of(case: &str) -> Option<CheckKind> {
     match case {
         "augment" => Some(augment),
         "filters" => Some(filters),
+        "r1_augmented" => Some(super::ada_r1::check),
         "controller" => Some(|file, check| controller(file, check, ControllerKind::Rt)),
         "controller_rv" => Some(|file, check| controller(file, check, ControllerKind::Rv)),
         _ => None,

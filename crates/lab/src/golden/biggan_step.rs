@@ -9,7 +9,7 @@ use frugan_autograd::{DType, Device, GraphMode, Ints, Var, grad_of_scalar, no_gr
 use frugan_losses::{CrConfig, LossConfig};
 use frugan_models::Models;
 use frugan_nn::{Adam, AdamConfig, Ema, EpsPlacement, Mode, Params};
-use frugan_train::{AugmentDraws, Config as RunConfig, DBatch, DDraws, DLosses, Objective};
+use frugan_train::{AugmentDraws, Config as RunConfig, DBatch, DDraws, DLosses, GBatch, Objective};
 use serde::Deserialize;
 
 use super::biggan::networks;
@@ -120,7 +120,7 @@ impl<'a> Replay<'a> {
         let losses = last.context("num_D_steps is 0")?;
         check.value(&format!("out.it{i}.D_loss_real"), losses.real.item()?)?;
         check.value(&format!("out.it{i}.D_loss_fake"), losses.fake.item()?)?;
-        if let Some(cr) = &losses.cr {
+        if let Some(cr) = losses.penalty("cr") {
             check.value(&format!("out.it{i}.D_loss_CR"), cr.item()?)?;
         }
         let loss = self.g_step()?;
@@ -139,9 +139,11 @@ impl<'a> Replay<'a> {
             Some(augment) => Some(augment.draws(&mut self.draws)?),
             None => None,
         };
-        let batch = DBatch { fake: &fake, fake_labels: &fake_labels, real: &real, real_labels: &real_labels };
+        let batch =
+            DBatch { fake: &fake, fake_labels: &fake_labels, moved_fake: None, real: &real, real_labels: &real_labels };
         let d = self.models.discriminator.as_ref();
-        let losses = self.objective.discriminator(d, &batch, &DDraws { augment: of_policy(policy), cr }, itr, false)?;
+        let draws = DDraws { augment: of_policy(policy), cr, ..DDraws::default() };
+        let losses = self.objective.discriminator(d, &batch, &draws, itr, false)?;
         step(&mut self.adam_d, d.params(), &losses.total)?;
         Ok(losses)
     }
@@ -150,8 +152,9 @@ impl<'a> Replay<'a> {
         let (z, labels) = self.latents()?;
         let fake = self.models.generator.generate(&z, &labels, Mode::Train)?;
         let draws = policy_draws(&self.policy, &mut self.draws)?;
-        let loss =
-            self.objective.generator(self.models.discriminator.as_ref(), (&fake, &labels), None, &of_policy(draws))?;
+        let batch = GBatch { fake: &fake, fake_labels: &labels, moved_fake: None, real: None };
+        let draws = of_policy(draws).into();
+        let loss = self.objective.generator(self.models.discriminator.as_ref(), batch, &draws)?.total;
         step(&mut self.adam_g, self.models.generator.params(), &loss)?;
         Ok(loss)
     }

@@ -1,6 +1,6 @@
 //! Kind `diffaug`: the policies of DiffAugment, forward and gradient.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use frugan_augment::{Draw, Draws, Policy, Transform};
 use frugan_autograd::{GraphMode, grad};
 use serde::Deserialize;
@@ -34,6 +34,7 @@ pub(super) fn policy_draws(policy: &Policy, arrays: &mut dyn Iterator<Item = &Ar
             Transform::Contrast => Draw::Contrast { u: next()?.to_f32() },
             Transform::Translation => Draw::Translation { tx: next()?.to_i32(), ty: next()?.to_i32() },
             Transform::Cutout => Draw::Cutout { ox: next()?.to_i32(), oy: next()?.to_i32() },
+            Transform::Extra(extra) => bail!("{} is no transform of the reference", extra.name()),
         });
     }
     Ok(Draws::new(draws)?)

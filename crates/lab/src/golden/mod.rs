@@ -4,6 +4,7 @@
 //! one file here, which feeds the inputs and draws to the crates' public functions and hands the results to [`Check`].
 
 mod ada;
+mod ada_r1;
 mod biggan;
 mod biggan_step;
 mod check;

@@ -121,6 +121,11 @@ fn cell(
     composer.layer(Layer::single(format!("--seeds {seed}"), "seed", &toml::Value::Integer(seed as i64))?);
     for argument in choice.arguments {
         refuse_table_key(manifest, argument)?;
+        // What some rows need is for these alone: the others would become another experiment.
+        let mut needs = manifest.rows.iter().filter_map(|row| row.needs.as_ref());
+        if needs.any(|needs| needs.key == argument.key) && row.needs.as_ref().is_none_or(|n| n.key != argument.key) {
+            continue;
+        }
         composer.argument(argument)?;
     }
     let mut resolved: Resolved<Config> = composer.resolve()?;

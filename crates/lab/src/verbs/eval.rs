@@ -16,7 +16,7 @@ use super::arguments;
 use crate::config::{Argument, Composer, Layer, Library, Resolved};
 use crate::failure::{InputContext, input};
 use crate::report::Grid;
-use crate::runs::lift;
+use crate::runs::{lift, tell_choice};
 use crate::sources::{Allowed, network_name, stand_ins};
 
 /// Under the metrics stands the floor: what two disjoint halves of the reference images have against each other.
@@ -158,6 +158,7 @@ fn open_subject(path: &Path, arguments: &[Argument], measures: bool) -> Result<(
         return Ok((Subject::Images(read_folder(path)?), resolved));
     }
     let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
+    tell_choice(device);
     let device: Device = device.parse().input("--device")?;
     let snapshot = Snapshot::load(path, &device).map_err(lift)?;
     let resolved = settle(Some((path, &snapshot)), arguments, measures)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod data;
+pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
 mod keep;

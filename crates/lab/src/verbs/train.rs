@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// A whole resolved config (`config.toml` of a run) to start from in place of the groups
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Start from the weights of a trained model: a snapshot or a state of another run. Steps and optimisers start anew; with
+    /// transfer.freeze_d=N and transfer.mode=scale_shift a part stays as it is
+    #[arg(long, value_name = "FILE")]
+    transfer: Option<PathBuf>,
     /// A folder of files GROUP/CHOICE.toml that stand before the built-in ones
     #[arg(long, value_name = "DIR")]
     configs: Option<PathBuf>,
@@ -45,7 +49,11 @@ pub(crate) struct Args {
 /// Resolves, plans, trains.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = open_library(args.configs.as_deref())?;
-    let arguments = arguments(&args.overrides, args.device.as_deref())?;
+    let mut arguments = arguments(&args.overrides, args.device.as_deref())?;
+    if let Some(from) = &args.transfer {
+        let from = toml::Value::String(from.display().to_string());
+        arguments.push(Argument::parse(&format!("transfer.from={from}"))?);
+    }
     if args.multirun {
         return sweep(args, &library, &arguments);
     }

@@ -4,6 +4,7 @@ use frugan_nn::{BatchNormOptions, Init, LayerOptions, SpectralNormOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
+use crate::labels::DLabels;
 
 /// Law of the first weights. Biases keep torch's default, uniform within `1 / sqrt(fan_in)`, under each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,10 @@ pub struct BigganConfig {
     pub init: WeightInit,
     /// Normalisation in the generator's blocks: `"class"` or `"plain"`. Default `"class"`.
     pub g_norm: GeneratorNorm,
+    /// How the discriminator meets the class: `"projection"` (default, the published way), `"concat"`, `"channel"`, or
+    /// `"classifier"`, which wants `loss.acgan`.
+    #[serde(skip_serializing_if = "DLabels::is_default")]
+    pub d_labels: DLabels,
     /// Added to batch norm's variance. Default 1e-5.
     pub bn_eps: f64,
     /// Weight of the batch in the running statistics. Default 0.1.
@@ -95,6 +100,7 @@ impl Default for BigganConfig {
             d_wide: true,
             init: WeightInit::N02,
             g_norm: GeneratorNorm::Class,
+            d_labels: DLabels::Projection,
             bn_eps: 1e-5,
             bn_momentum: 0.1,
             bn_group: 0,

@@ -7,9 +7,12 @@ use super::config::BigganConfig;
 use crate::arch::{self, DiscriminatorBlockArch};
 use crate::config::Placement;
 use crate::error::ModelError;
-use crate::traits::{Discriminator, check_inputs};
+use crate::labels::{DLabels, LabelChannel, LabelJoint};
+use crate::traits::{Discriminator, Judgement, check_inputs};
 
 const IMAGE_CHANNELS: usize = 3;
+/// Length of the class embeddings that stand beside the last map's features.
+const JOINT_EMBED_DIM: usize = 32;
 const INIT: Purpose = Purpose::new("init.discriminator");
 
 /// A residual block, which halves the resolution where `halves` says so.
@@ -59,12 +62,15 @@ impl Block {
 }
 
 /// An image and a class to a logit: residual blocks, ReLU, the sum over pixels `f`, then `linear(f) + <embed(y), f>`
-/// (projection, Miyato and Koyama 2018).
+/// (projection, Miyato and Koyama 2018), or the class by another way ([`DLabels`]).
 pub struct BigganDiscriminator {
     params: Params,
+    channel: Option<LabelChannel>,
     blocks: Vec<(Block, Option<SelfAttention>)>,
+    joint: Option<LabelJoint>,
     linear: Linear,
-    embed: Embedding,
+    embed: Option<Embedding>,
+    classifier: Option<Linear>,
     resolution: usize,
 }
 
@@ -81,7 +87,8 @@ impl BigganDiscriminator {
         placement: Placement,
     ) -> std::result::Result<Self, ModelError> {
         config.check(num_classes)?;
-        let blocks = arch::discriminator(resolution, config.bottom_width, config.d_ch, IMAGE_CHANNELS)?;
+        let channels = IMAGE_CHANNELS + usize::from(config.d_labels == DLabels::Channel);
+        let blocks = arch::discriminator(resolution, config.bottom_width, config.d_ch, channels)?;
         let sides: Vec<(usize, usize)> = blocks.iter().map(|b| (b.resolution, b.outputs)).collect();
         BigganConfig::check_attention("d_attention", config.d_attention, &sides)?;
         let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
@@ -104,10 +111,21 @@ impl BigganDiscriminator {
                 .transpose()?;
             Ok((main, attention))
         };
+        let of = |way: DLabels| config.d_labels == way;
+        // The published form first: a tensor's first values depend on its place.
+        let blocks = blocks.iter().enumerate().map(block).collect::<Result<_>>()?;
+        let linear = Linear::new(&b.at("linear"), features, 1, &layer)?;
+        let embed = || Embedding::new(&b.at("embed"), num_classes, features, &layer);
+        let joint = || LabelJoint::new(&b.at("labels"), num_classes, (features, JOINT_EMBED_DIM), &layer);
+        let channel = || LabelChannel::new(&b.at("labels"), num_classes, config.bottom_width, &layer);
+        let classifier = || Linear::new(&b.at("classifier"), features, num_classes, &layer);
         Ok(Self {
-            blocks: blocks.iter().enumerate().map(block).collect::<Result<_>>()?,
-            linear: Linear::new(&b.at("linear"), features, 1, &layer)?,
-            embed: Embedding::new(&b.at("embed"), num_classes, features, &layer)?,
+            blocks,
+            linear,
+            embed: of(DLabels::Projection).then(embed).transpose()?,
+            joint: of(DLabels::Concat).then(joint).transpose()?,
+            channel: of(DLabels::Channel).then(channel).transpose()?,
+            classifier: of(DLabels::Classifier).then(classifier).transpose()?,
             resolution,
             params: b.finish(),
         })
@@ -115,19 +133,41 @@ impl BigganDiscriminator {
 }
 
 impl Discriminator for BigganDiscriminator {
-    fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
+    fn judge(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Judgement> {
         check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
-        let mut h = images.clone();
+        let mut h = match &self.channel {
+            Some(channel) => channel.beside(images, labels, mode)?,
+            None => images.clone(),
+        };
         for (block, attention) in &self.blocks {
             h = block.forward(&h, mode)?;
             if let Some(attention) = attention {
                 h = attention.forward(&h, mode)?;
             }
         }
+        if let Some(joint) = &self.joint {
+            h = joint.forward(&h.relu()?, labels, mode)?;
+        }
         let features = h.relu()?.sum_keep(&[2, 3])?;
         let features = features.reshape(&[labels.len(), features.dims()[1]])?;
-        let projection = self.embed.forward(labels, mode)?.mul(&features)?.sum_keep(&[1])?;
-        self.linear.forward(&features, mode)?.add(&projection)
+        let projection = match &self.embed {
+            Some(embed) => Some(embed.forward(labels, mode)?.mul(&features)?.sum_keep(&[1])?),
+            None => None,
+        };
+        let mut logits = self.linear.forward(&features, mode)?;
+        if let Some(projection) = &projection {
+            logits = logits.add(projection)?;
+        }
+        let class_logits = self.classifier.as_ref().map(|head| head.forward(&features, mode)).transpose()?;
+        Ok(Judgement { logits, features, class_logits })
+    }
+
+    fn names_classes(&self) -> bool {
+        self.classifier.is_some()
+    }
+
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("blocks.{i}")).collect()
     }
 
     fn params(&self) -> &Params {

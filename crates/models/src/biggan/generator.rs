@@ -194,6 +194,10 @@ impl Generator for BigganGenerator {
         self.output_conv.forward(&h, mode)?.tanh()
     }
 
+    fn is_scale_or_shift(&self, weight: &str) -> bool {
+        weight.contains(".bn1.") || weight.contains(".bn2.") || weight.starts_with("output_layer.0.")
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }

@@ -4,6 +4,7 @@ use frugan_nn::{BatchNormOptions, Init, LayerOptions, SpectralNormOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
+use crate::labels::DLabels;
 
 /// Side of the generator's first activations and of the discriminator's last, in pixels.
 pub(super) const BOTTOM: usize = 4;
@@ -11,6 +12,8 @@ pub(super) const BOTTOM: usize = 4;
 pub(super) const IMAGE_CHANNELS: usize = 3;
 /// The sides that a kernel of 4 and a stride of 2 reach from 4 pixels within reason.
 const LARGEST_RESOLUTION: usize = 256;
+/// Length of a kernel in the code of Salimans et al. 2016.
+const KERNEL_DIM: usize = 5;
 /// Widths double from block to block up to this multiple of the base.
 const WIDEST: usize = 8;
 
@@ -37,11 +40,21 @@ pub struct DcganConfig {
     pub d_ch: usize,
     /// Length of z. Default 100.
     pub latent_dim: usize,
-    /// Whether both networks see the class: beside z as an embedding, and by projection on the discriminator's features.
+    /// Whether both networks see the class: the generator beside z as an embedding, the discriminator as `d_labels` says.
     /// Default true.
     pub conditional: bool,
-    /// Length of the generator's class embedding. Default 32.
+    /// Length of the generator's class embedding, and of the discriminator's where `d_labels = "concat"`. Default 32.
     pub embed_dim: usize,
+    /// How the discriminator meets the class: `"projection"` (default), `"concat"`, `"channel"`, or `"classifier"`, which wants
+    /// `loss.acgan`.
+    #[serde(skip_serializing_if = "DLabels::is_default")]
+    pub d_labels: DLabels,
+    /// Kernels of minibatch discrimination ahead of the discriminator's output; 0: none. Default 0; the paper's code: 100.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub minibatch_kernels: usize,
+    /// Length of a kernel of minibatch discrimination. Default 5, the paper's code's.
+    #[serde(skip_serializing_if = "is_kernel_dim")]
+    pub minibatch_kernel_dim: usize,
     /// The discriminator's normalisation: `"spectral"`, `"batch"` or `"none"`. Default `"spectral"`.
     pub d_norm: DiscriminatorNorm,
     /// Slope of the discriminator's leaky ReLUs below zero. Default 0.2.
@@ -62,6 +75,9 @@ impl Default for DcganConfig {
             latent_dim: 100,
             conditional: true,
             embed_dim: 32,
+            d_labels: DLabels::Projection,
+            minibatch_kernels: 0,
+            minibatch_kernel_dim: KERNEL_DIM,
             d_norm: DiscriminatorNorm::Spectral,
             leaky_slope: 0.2,
             bn_eps: 1e-5,
@@ -94,6 +110,7 @@ impl DcganConfig {
             ("d_ch", self.d_ch),
             ("latent_dim", self.latent_dim),
             ("embed_dim", self.embed_dim),
+            ("minibatch_kernel_dim", self.minibatch_kernel_dim),
             ("num_classes", num_classes),
         ];
         positive.into_iter().try_for_each(|(setting, value)| ModelError::positive(setting, value))?;
@@ -113,4 +130,12 @@ impl DcganConfig {
         let halvings = (resolution / BOTTOM).ilog2();
         Ok((0..halvings).map(|i| ch * (1 << i).min(WIDEST)).collect())
     }
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
+fn is_kernel_dim(value: &usize) -> bool {
+    *value == KERNEL_DIM
 }

@@ -1,12 +1,15 @@
 //! DCGAN's discriminator.
 
 use frugan_autograd::{Ints, Result, Var};
-use frugan_nn::{BatchNorm, Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, Purpose};
+use frugan_nn::{
+    BatchNorm, Builder, Conv2d, Conv2dShape, Embedding, Init, Linear, MinibatchDiscrimination, Mode, Params, Purpose,
+};
 
 use super::config::{BOTTOM, DcganConfig, DiscriminatorNorm, IMAGE_CHANNELS};
 use crate::config::Placement;
 use crate::error::ModelError;
-use crate::traits::{Discriminator, check_inputs};
+use crate::labels::{DLabels, LabelChannel, LabelJoint};
+use crate::traits::{Discriminator, Judgement, check_inputs};
 
 const INIT: Purpose = Purpose::new("init.discriminator");
 
@@ -16,12 +19,17 @@ struct Block {
     bn: Option<BatchNorm>,
 }
 
-/// Blocks down to 4x4 pixels, a linear layer over all of them, and the projection of the class on their sum.
+/// Blocks down to 4x4 pixels, a linear layer over all of them, and the projection of the class on their sum, or the class
+/// by another way ([`DLabels`]); minibatch discrimination ahead of the linear layer, if wanted.
 pub struct DcganDiscriminator {
     params: Params,
+    channel: Option<LabelChannel>,
     blocks: Vec<Block>,
+    joint: Option<LabelJoint>,
+    minibatch: Option<MinibatchDiscrimination>,
     linear: Linear,
     embed: Option<Embedding>,
+    classifier: Option<Linear>,
     leaky_slope: f64,
     resolution: usize,
 }
@@ -52,7 +60,8 @@ impl DcganDiscriminator {
     ) -> Result<Self> {
         let layer = config.discriminator_layer();
         let mut blocks = Vec::with_capacity(widths.len());
-        let mut inputs = IMAGE_CHANNELS;
+        let of = |way: DLabels| config.conditional && config.d_labels == way;
+        let mut inputs = IMAGE_CHANNELS + usize::from(of(DLabels::Channel));
         for (i, outputs) in widths.iter().enumerate() {
             let at = b.at(format!("blocks.{i}"));
             let shape = Conv2dShape { inputs, outputs: *outputs, kernel: 4, stride: 2, padding: 1 };
@@ -62,17 +71,39 @@ impl DcganDiscriminator {
             blocks.push(Block { conv, bn });
             inputs = *outputs;
         }
-        let linear = Linear::new(&b.at("linear"), inputs * BOTTOM * BOTTOM, 1, &layer)?;
-        let embed =
-            config.conditional.then(|| Embedding::new(&b.at("embed"), num_classes, inputs, &layer)).transpose()?;
-        Ok(Self { blocks, linear, embed, leaky_slope: config.leaky_slope, resolution, params: b.finish() })
+        let features = inputs * BOTTOM * BOTTOM;
+        let kernels = config.minibatch_kernels;
+        let minibatch = || {
+            let at = b.at("minibatch");
+            MinibatchDiscrimination::new(&at, features, kernels, config.minibatch_kernel_dim, Init::Normal(0.05))
+        };
+        let linear = Linear::new(&b.at("linear"), features + kernels, 1, &layer)?;
+        let embed = || Embedding::new(&b.at("embed"), num_classes, inputs, &layer);
+        let joint = || LabelJoint::new(&b.at("labels"), num_classes, (inputs, config.embed_dim), &layer);
+        let channel = || LabelChannel::new(&b.at("labels"), num_classes, BOTTOM, &layer);
+        let classifier = || Linear::new(&b.at("classifier"), features, num_classes, &layer);
+        Ok(Self {
+            blocks,
+            linear,
+            embed: of(DLabels::Projection).then(embed).transpose()?,
+            joint: of(DLabels::Concat).then(joint).transpose()?,
+            channel: of(DLabels::Channel).then(channel).transpose()?,
+            classifier: of(DLabels::Classifier).then(classifier).transpose()?,
+            minibatch: (kernels > 0).then(minibatch).transpose()?,
+            leaky_slope: config.leaky_slope,
+            resolution,
+            params: b.finish(),
+        })
     }
 }
 
 impl Discriminator for DcganDiscriminator {
-    fn logits(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
+    fn judge(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Judgement> {
         check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
-        let mut h = images.clone();
+        let mut h = match &self.channel {
+            Some(channel) => channel.beside(images, labels, mode)?,
+            None => images.clone(),
+        };
         for block in &self.blocks {
             h = block.conv.forward(&h, mode)?;
             if let Some(bn) = &block.bn {
@@ -80,11 +111,33 @@ impl Discriminator for DcganDiscriminator {
             }
             h = h.leaky_relu(self.leaky_slope)?;
         }
+        if let Some(joint) = &self.joint {
+            h = joint.forward(&h, labels, mode)?.leaky_relu(self.leaky_slope)?;
+        }
         let (n, channels, height, width) = h.dims4()?;
-        let logits = self.linear.forward(&h.reshape(&[n, channels * height * width])?, mode)?;
-        let Some(embed) = &self.embed else { return Ok(logits) };
-        let sums = h.sum_keep(&[2, 3])?.reshape(&[n, channels])?;
-        logits.add(&embed.forward(labels, mode)?.mul(&sums)?.sum_keep(&[1])?)
+        let features = h.reshape(&[n, channels * height * width])?;
+        let mut logits = match &self.minibatch {
+            Some(minibatch) => self.linear.forward(&minibatch.forward(&features)?, mode)?,
+            None => self.linear.forward(&features, mode)?,
+        };
+        if let Some(embed) = &self.embed {
+            let sums = h.sum_keep(&[2, 3])?.reshape(&[n, channels])?;
+            logits = logits.add(&embed.forward(labels, mode)?.mul(&sums)?.sum_keep(&[1])?)?;
+        }
+        let class_logits = self.classifier.as_ref().map(|head| head.forward(&features, mode)).transpose()?;
+        Ok(Judgement { logits, features, class_logits })
+    }
+
+    fn names_classes(&self) -> bool {
+        self.classifier.is_some()
+    }
+
+    fn mixes_batch(&self) -> bool {
+        self.minibatch.is_some()
+    }
+
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("blocks.{i}")).collect()
     }
 
     fn params(&self) -> &Params {

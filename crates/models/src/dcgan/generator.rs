@@ -96,6 +96,10 @@ impl Generator for DcganGenerator {
         h.tanh()
     }
 
+    fn is_scale_or_shift(&self, weight: &str) -> bool {
+        weight.contains(".bn.")
+    }
+
     fn params(&self) -> &Params {
         &self.params
     }

@@ -10,7 +10,7 @@ use super::config::{BOTTOM, IMAGE_CHANNELS, StyleGan2Architecture, StyleGan2Conf
 use super::mapping::{MappingNetwork, MappingOptions};
 use crate::config::Placement;
 use crate::error::ModelError;
-use crate::traits::{Discriminator, check_inputs};
+use crate::traits::{Discriminator, Judgement, check_inputs};
 
 const INIT: Purpose = Purpose::new("init.discriminator");
 
@@ -83,8 +83,8 @@ impl Epilogue {
         })
     }
 
-    /// `[n, channels, 4, 4]` to `[n, outputs]`.
-    fn forward(&self, x: &Var) -> Result<Var> {
+    /// `[n, channels, 4, 4]` to the hidden layer `[n, channels]` and the outputs `[n, outputs]`.
+    fn forward(&self, x: &Var) -> Result<(Var, Var)> {
         let n = x.dims()[0];
         let mut h = x.clone();
         if self.mbstd_channels > 0 {
@@ -92,7 +92,9 @@ impl Epilogue {
         }
         h = self.conv.forward(&h)?;
         h = h.reshape(&[n, h.elem_count() / n])?;
-        self.out.forward(&self.fc.forward(&h)?)
+        let hidden = self.fc.forward(&h)?;
+        let outputs = self.out.forward(&hidden)?;
+        Ok((hidden, outputs))
     }
 }
 
@@ -184,12 +186,17 @@ fn joined(h: Option<Var>, fromrgb: Option<&EqualizedConv2d>, image: &Var) -> Res
 }
 
 impl Discriminator for StyleGan2Discriminator {
-    fn logits(&self, images: &Var, labels: &Ints, _: Mode) -> Result<Var> {
+    fn judge(&self, images: &Var, labels: &Ints, _: Mode) -> Result<Judgement> {
         check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
-        let h = self.epilogue.forward(&self.features(images)?)?;
-        let Some(mapping) = &self.mapping else { return Ok(h) };
+        let (features, h) = self.epilogue.forward(&self.features(images)?)?;
+        let Some(mapping) = &self.mapping else { return Ok(Judgement { logits: h, features, class_logits: None }) };
         let class = mapping.forward(None, Some(labels))?;
-        h.mul(&class)?.sum_keep(&[1])?.scale(1.0 / (class.dims()[1] as f64).sqrt())
+        let logits = h.mul(&class)?.sum_keep(&[1])?.scale(1.0 / (class.dims()[1] as f64).sqrt())?;
+        Ok(Judgement { logits, features, class_logits: None })
+    }
+
+    fn blocks(&self) -> Vec<String> {
+        (0..self.blocks.len()).map(|i| format!("b{}", self.resolution >> i)).collect()
     }
 
     fn params(&self) -> &Params {

@@ -75,8 +75,12 @@ impl StyleGan2Generator {
 
     /// Draws in the network's number type, on its device.
     fn placed(&self, draw: &Var) -> Result<Var> {
-        let (_, _, like) = self.params.iter().next().expect("a network has weights");
+        let like = self.like();
         draw.to_dtype(like.dtype())?.to_device(&like.device())
+    }
+
+    fn like(&self) -> &Var {
+        self.params.iter().next().expect("a network has weights").2
     }
 }
 
@@ -86,6 +90,11 @@ impl Generator for StyleGan2Generator {
         let draws = noise::of_latents(self.synthesis.noise_sides(), z)?;
         let draws = draws.iter().map(|draw| self.placed(draw)).collect::<Result<Vec<_>>>()?;
         self.synthesize(&ws, Noise::Given(&draws))
+    }
+
+    /// What styles are made by, which scales each channel, and the layers' biases, which shift it.
+    fn is_scale_or_shift(&self, weight: &str) -> bool {
+        weight.starts_with("synthesis.") && (weight.contains(".affine.") || weight.ends_with(".bias"))
     }
 
     fn params(&self) -> &Params {
@@ -148,7 +157,7 @@ impl StyleGenerator for StyleGan2Generator {
     }
 
     fn draw_noise(&self, n: usize, stream: &mut Stream) -> Result<Vec<Var>> {
-        let draws = noise::draw(self.synthesis.noise_sides(), n, stream)?;
+        let draws = noise::draw(self.synthesis.noise_sides(), n, stream, &self.like().device())?;
         draws.iter().map(|draw| self.placed(draw)).collect()
     }
 }

@@ -9,6 +9,11 @@ mod mixing;
 mod noise;
 mod synthesis;
 
+use crate::config::Placement;
+use crate::error::ModelError;
+use crate::family::Family;
+use crate::traits::{Discriminator, Generator};
+
 pub use config::{LabelEmbedding, MixingScope, StyleGan2Architecture, StyleGan2Config};
 pub use discriminator::StyleGan2Discriminator;
 pub use generator::StyleGan2Generator;
@@ -16,3 +21,29 @@ pub use mapping::{MappingNetwork, MappingOptions, Truncation};
 pub use mixing::StyleMix;
 pub use noise::Noise;
 pub use synthesis::SynthesisNetwork;
+
+impl Family for StyleGan2Config {
+    fn latent_dim(&self) -> usize {
+        self.latent_dim
+    }
+
+    fn generator(
+        &self,
+        num_classes: usize,
+        resolution: usize,
+        seed: u64,
+        placement: Placement,
+    ) -> Result<Box<dyn Generator>, ModelError> {
+        Ok(Box::new(StyleGan2Generator::new(self, num_classes, resolution, seed, placement)?))
+    }
+
+    fn discriminator(
+        &self,
+        num_classes: usize,
+        resolution: usize,
+        seed: u64,
+        placement: Placement,
+    ) -> Result<Box<dyn Discriminator>, ModelError> {
+        Ok(Box::new(StyleGan2Discriminator::new(self, num_classes, resolution, seed, placement)?))
+    }
+}

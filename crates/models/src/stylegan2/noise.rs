@@ -1,6 +1,6 @@
 //! The noise inputs of the synthesis network (Karras et al. 2019, section 2).
 
-use frugan_autograd::{Result, Tensor, Var};
+use frugan_autograd::{Device, Result, Tensor, Var};
 use frugan_nn::{Purpose, Stream};
 
 /// Where each layer's noise comes from.
@@ -16,12 +16,8 @@ pub enum Noise<'a> {
 }
 
 /// Draws for a batch of `n`, one `[n, 1, r, r]` a layer, taken from the stream layer by layer.
-pub(super) fn draw(sides: &[usize], n: usize, stream: &mut Stream) -> Result<Vec<Var>> {
-    let layer = |side: &usize| {
-        let values = stream.normals(n * side * side);
-        Ok(Var::constant(Tensor::from_vec(values, (n, 1, *side, *side), &candle_core::Device::Cpu)?))
-    };
-    sides.iter().map(layer).collect()
+pub(super) fn draw(sides: &[usize], n: usize, stream: &mut Stream, device: &Device) -> Result<Vec<Var>> {
+    sides.iter().map(|side| stream.normals_on(&[n, 1, *side, *side], device)).collect()
 }
 
 /// Draws that are a function of z: each sample's stream is seeded by its own z, so an image depends neither on the batch

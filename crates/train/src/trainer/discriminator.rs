@@ -1,11 +1,12 @@
 //! D's step, and its lazy regulariser.
 
 use frugan_augment::ada::Source;
-use frugan_autograd::{GraphMode, Ints, Var, grad_of_scalar, no_grad};
+use frugan_autograd::{GraphMode, Ints, Var, fetch, grad_of_scalar, no_grad};
 use frugan_data::images_to_float;
+use frugan_losses::Apa;
 use frugan_nn::{Mode, Purpose, Stream};
 
-use super::latents::D_PASS;
+use super::latents::{APA_PASS, D_PASS};
 use super::{Network, Trainer};
 use crate::error::Result;
 use crate::objective::DBatch;
@@ -28,31 +29,45 @@ impl Trainer {
         Ok(())
     }
 
-    fn discriminator_step(&mut self, d_step: u64, (real, real_labels): &(Var, Ints), with_r1: bool) -> Result<()> {
+    fn discriminator_step(&mut self, d_step: u64, reals: &(Var, Ints), with_r1: bool) -> Result<()> {
         let n = self.config.optim.batch;
-        let (fake, fake_labels) = no_grad(|| self.fakes(n, &D_PASS, d_step))?;
-        let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step);
-        let batch = DBatch { fake: &fake, fake_labels: &fake_labels, real, real_labels };
+        let fakes = no_grad(|| self.fakes_and_moved(n, &D_PASS, d_step, |zcr| zcr.d_weight))?;
+        let draws = self.objective.d_draws(n, self.image_shape(), self.config.seed, d_step, self.kimg_seen());
+        let (real, real_labels) = self.shown_as_real(reals, d_step)?;
+        let batch = DBatch {
+            fake: &fakes.images,
+            fake_labels: &fakes.labels,
+            moved_fake: fakes.moved.as_ref(),
+            real: &real,
+            real_labels: &real_labels,
+        };
         let losses = self.objective.discriminator(self.discriminator.as_ref(), &batch, &draws, self.itr, with_r1)?;
 
         let weights = self.discriminator.params().weights();
         let gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
-        for (name, loss) in [
-            ("loss/d", Some(&losses.total)),
-            ("loss/d_real", Some(&losses.real)),
-            ("loss/d_fake", Some(&losses.fake)),
-            ("loss/cr", losses.cr.as_ref()),
-            ("loss/lecam", losses.lecam.as_ref()),
-            ("loss/r1", losses.r1.as_ref()),
-        ] {
-            if let Some(loss) = loss {
-                self.sums.add(name, loss.item()?);
-            }
+        let penalties = losses.penalties.iter().map(|(name, penalty)| (format!("loss/{name}"), penalty));
+        let parts = [("loss/d", &losses.total), ("loss/d_real", &losses.real), ("loss/d_fake", &losses.fake)];
+        let named: Vec<(String, &Var)> =
+            parts.into_iter().map(|(name, loss)| (name.to_owned(), loss)).chain(penalties).collect();
+        // All that the host wants to know of this step, with one wait for the device.
+        let seen = [&losses.real_logits, &losses.fake_logits];
+        let values = fetch(&seen.into_iter().chain(named.iter().map(|(_, loss)| *loss)).collect::<Vec<_>>())?;
+        let [real_logits, fake_logits, ..] = values.as_slice() else { unreachable!("as many as were asked for") };
+        for ((name, _), value) in named.iter().zip(&values[2..]) {
+            self.sums.add(name, value[0]);
         }
-        self.observe(Source::Real, &losses.real_logits)?;
-        self.observe(Source::Fake, &losses.fake_logits)?;
-        self.last = Some((fake, real.clone()));
-        self.apply(Network::D, gradients, losses.total.item()?)
+        self.observe(Source::Real, real_logits);
+        self.observe(Source::Fake, fake_logits);
+        self.last = Some((fakes.images, reals.0.clone()));
+        self.apply(Network::D, gradients, values[2][0])
+    }
+
+    /// The reals, some of which give way to fakes of a pass of their own (APA).
+    fn shown_as_real(&self, reals: &(Var, Ints), d_step: u64) -> Result<(Var, Ints)> {
+        let n = self.config.optim.batch;
+        let Some(deceived) = self.objective.deceived(n, self.config.seed, d_step) else { return Ok(reals.clone()) };
+        let (fake, labels) = no_grad(|| self.fakes(n, &APA_PASS, d_step))?;
+        Ok(Apa::mix((&reals.0, &reals.1), (&fake, &labels), &deceived)?)
     }
 
     /// The phase "Dreg" of StyleGAN2: R1 alone, as many times stronger as it is rarer.
@@ -62,23 +77,22 @@ impl Trainer {
         let Some((penalty, logits)) = self.objective.r1(d, (real, labels), &draws)? else { return Ok(()) };
         let loss = penalty.scale(interval as f64)?;
         let gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
-        self.sums.add("loss/r1", penalty.item()?);
-        self.observe(Source::Real, &logits)?;
-        self.apply(Network::D, gradients, loss.item()?)
+        let values = fetch(&[&penalty, &logits])?;
+        self.sums.add("loss/r1", values[0][0]);
+        self.observe(Source::Real, &values[1]);
+        self.apply(Network::D, gradients, values[0][0] * interval as f64)
     }
 
     /// D's outputs on training reals or fakes: for the monitors, and for ADA's controller.
-    fn observe(&mut self, source: Source, logits: &Var) -> Result<()> {
+    fn observe(&mut self, source: Source, logits: &[f64]) {
         let which = if source == Source::Fake { "fake" } else { "real" };
-        let logits = logits.to_vec::<f32>()?;
-        self.objective.augmentation.observe(source, &logits);
+        self.objective.augmentation.observe(source, &logits.iter().map(|logit| *logit as f32).collect::<Vec<_>>());
         for logit in logits {
-            self.sums.add(&format!("d/logit_{which}"), f64::from(logit));
+            self.sums.add(&format!("d/logit_{which}"), *logit);
             // The sign of exactly 0 is 0, as in ADA's statistic.
-            let sign = if logit == 0.0 { 0.0 } else { f64::from(logit.signum()) };
+            let sign = if *logit == 0.0 { 0.0 } else { logit.signum() };
             self.sums.add(&format!("d/sign_{which}"), sign);
         }
-        Ok(())
     }
 
     /// For the controller r_v: D's outputs on as many held-out images, through T.

@@ -1,12 +1,13 @@
 //! G's step, and its lazy regulariser.
 
-use frugan_autograd::{GraphMode, Tensor, Var, grad_of_scalar};
+use frugan_autograd::{GraphMode, Var, grad_of_scalar};
 use frugan_models::Noise;
 use frugan_nn::{Purpose, Stream};
 
-use super::latents::{G_PASS, PATH_LENGTH_PASS};
+use super::latents::{Fakes, G_PASS, PATH_LENGTH_PASS};
 use super::{Network, Trainer};
 use crate::error::Result;
+use crate::objective::GBatch;
 
 impl Trainer {
     /// G's step; path length in it, or behind it where it is lazy and due.
@@ -26,16 +27,21 @@ impl Trainer {
 
     fn generator_step(&mut self, with_path_length: bool) -> Result<()> {
         let n = self.config.optim.batch;
-        let (fake, labels) = self.fakes(n, &G_PASS, self.itr)?;
-        let draws = self.objective.g_draws(n, self.image_shape(), self.config.seed, self.itr);
-        // The reals of this iteration's last D step: relativistic losses compare with them.
+        let Fakes { images: fake, labels, moved } = self.fakes_and_moved(n, &G_PASS, self.itr, |zcr| zcr.g_weight)?;
+        let draws = self.objective.g_draws(n, self.image_shape(), self.config.seed, self.itr, self.kimg_seen());
+        // The reals of this iteration's last D step: relativistic losses and feature matching compare with them.
         let reals = match self.objective.generator_needs_real() {
             true => Some(self.reals((self.itr + 1) * self.config.optim.num_d_steps as u64 - 1)?),
             false => None,
         };
-        let reals = reals.as_ref().map(|(images, labels)| (images, labels));
-        let mut loss = self.objective.generator(self.discriminator.as_ref(), (&fake, &labels), reals, &draws)?;
-        self.sums.add("loss/g", loss.item()?);
+        let real = reals.as_ref().map(|(images, labels)| (images, labels));
+        let batch = GBatch { fake: &fake, fake_labels: &labels, moved_fake: moved.as_ref(), real };
+        let losses = self.objective.generator(self.discriminator.as_ref(), batch, &draws)?;
+        self.sums.add("loss/g", losses.adversarial.item()?);
+        for (name, penalty) in &losses.penalties {
+            self.sums.add(&format!("loss/{name}"), penalty.item()?);
+        }
+        let mut loss = losses.total;
         if with_path_length {
             let penalty = self.path_length_penalty()?;
             loss = loss.add(&penalty)?;
@@ -58,11 +64,10 @@ impl Trainer {
         let n = (self.config.optim.batch / shrink).max(1);
         let (z, labels) = self.latents(n, &PATH_LENGTH_PASS, self.itr)?;
         let style = self.generator.as_style().expect("Trainer::new refuses path length for other generators");
-        let (ws, noise) = self.styles(style, &z, &labels, &PATH_LENGTH_PASS, self.itr)?;
+        let (ws, noise) = self.styles(style, (&z, &labels), &PATH_LENGTH_PASS, self.itr, true)?;
         let [channels, height, width] = self.image_shape();
-        let values = Stream::new(self.config.seed, IMAGE_NOISE, self.itr).normals(n * channels * height * width);
-        let image_noise = Tensor::from_vec(values, (n, channels, height, width), &candle_core::Device::Cpu)?;
-        let image_noise = Var::constant(image_noise).to_device(&self.device)?;
+        let mut stream = Stream::new(self.config.seed, IMAGE_NOISE, self.itr);
+        let image_noise = stream.normals_on(&[n, channels, height, width], &self.device)?;
         let penalty = self.objective.path_length(style, &ws, Noise::Given(&noise), &image_noise)?;
         self.sums.add("loss/path_length", penalty.item()?);
         Ok(penalty)

@@ -1,6 +1,7 @@
 //! Fakes of a training pass, and the draws they are made of.
 
 use frugan_autograd::{Device, Ints, Result as TensorResult, Tensor, Var};
+use frugan_losses::ZcrConfig;
 use frugan_models::{Generator, Noise, StyleGenerator};
 use frugan_nn::{Mode, Purpose, Stream};
 
@@ -13,6 +14,8 @@ pub(super) struct Pass {
     labels: Purpose,
     mixing: Purpose,
     noise: Purpose,
+    /// What moves z (zCR).
+    moved: Purpose,
 }
 
 /// G's pass inside D's step.
@@ -21,6 +24,7 @@ pub(super) const D_PASS: Pass = Pass {
     labels: Purpose::new("d.labels"),
     mixing: Purpose::new("d.mixing"),
     noise: Purpose::new("d.noise"),
+    moved: Purpose::new("d.moved"),
 };
 /// G's own step.
 pub(super) const G_PASS: Pass = Pass {
@@ -28,6 +32,7 @@ pub(super) const G_PASS: Pass = Pass {
     labels: Purpose::new("g.labels"),
     mixing: Purpose::new("g.mixing"),
     noise: Purpose::new("g.noise"),
+    moved: Purpose::new("g.moved"),
 };
 /// Path length regularisation.
 pub(super) const PATH_LENGTH_PASS: Pass = Pass {
@@ -35,31 +40,75 @@ pub(super) const PATH_LENGTH_PASS: Pass = Pass {
     labels: Purpose::new("pl.labels"),
     mixing: Purpose::new("pl.mixing"),
     noise: Purpose::new("pl.noise"),
+    moved: Purpose::new("pl.moved"),
 };
+/// The fakes that D is shown as reals (APA).
+pub(super) const APA_PASS: Pass = Pass {
+    latent: Purpose::new("apa.latent"),
+    labels: Purpose::new("apa.labels"),
+    mixing: Purpose::new("apa.mixing"),
+    noise: Purpose::new("apa.noise"),
+    moved: Purpose::new("apa.moved"),
+};
+
+/// Fakes of a pass.
+pub(super) struct Fakes {
+    /// `[n, channels, height, width]`.
+    pub(super) images: Var,
+    pub(super) labels: Ints,
+    /// As `images`, with moved latents and all other draws the same, where the method has zCR.
+    pub(super) moved: Option<Var>,
+}
 
 impl Trainer {
     /// `n` fakes and their labels, with fresh draws: z, the label, and for StyleGAN2 the styles' mixing and the noise.
     pub(super) fn fakes(&self, n: usize, pass: &Pass, step: u64) -> Result<(Var, Ints)> {
         let (z, labels) = self.latents(n, pass, step)?;
-        let Some(style) = self.generator.as_style() else {
-            return Ok((self.generator.generate(&z, &labels, Mode::Train)?, labels));
+        Ok((self.images_of(&z, &labels, pass, step, true)?, labels))
+    }
+
+    /// [`Trainer::fakes`], with the moved ones where zCR's weight in this step is not 0.
+    pub(super) fn fakes_and_moved(
+        &self,
+        n: usize,
+        pass: &Pass,
+        step: u64,
+        weight: impl Fn(&ZcrConfig) -> f64,
+    ) -> Result<Fakes> {
+        let (z, labels) = self.latents(n, pass, step)?;
+        let images = self.images_of(&z, &labels, pass, step, true)?;
+        let moved = match self.config.loss.zcr.filter(|zcr| weight(zcr) > 0.0) {
+            Some(zcr) => {
+                let noise = Stream::new(self.config.seed, pass.moved, step).normals(z.elem_count());
+                let noise = Tensor::from_vec(noise, z.dims(), &candle_core::Device::Cpu)?;
+                let z = zcr.moved(&z, &Var::constant(noise).to_device(&self.device)?)?;
+                Some(self.images_of(&z, &labels, pass, step, false)?)
+            }
+            None => None,
         };
-        let (ws, noise) = self.styles(style, &z, &labels, pass, step)?;
-        Ok((style.synthesize(&ws, Noise::Given(&noise))?, labels))
+        Ok(Fakes { images, labels, moved })
+    }
+
+    fn images_of(&self, z: &Var, labels: &Ints, pass: &Pass, step: u64, update_w_avg: bool) -> Result<Var> {
+        let Some(style) = self.generator.as_style() else {
+            return Ok(self.generator.generate(z, labels, Mode::Train)?);
+        };
+        let (ws, noise) = self.styles(style, (z, labels), pass, step, update_w_avg)?;
+        Ok(style.synthesize(&ws, Noise::Given(&noise))?)
     }
 
     /// Mixed styles of latents, and the noise of as many images.
     pub(super) fn styles(
         &self,
         style: &dyn StyleGenerator,
-        z: &Var,
-        labels: &Ints,
+        (z, labels): (&Var, &Ints),
         pass: &Pass,
         step: u64,
+        update_w_avg: bool,
     ) -> Result<(Var, Vec<Var>)> {
         let (n, seed) = (z.dims()[0], self.config.seed);
         let mix = style.draw_mixing(n, &mut Stream::new(seed, pass.mixing, step))?;
-        let ws = style.map_mixed(z, labels, mix.as_ref(), true)?;
+        let ws = style.map_mixed(z, labels, mix.as_ref(), update_w_avg)?;
         let noise = style.draw_noise(n, &mut Stream::new(seed, pass.noise, step))?;
         let noise = noise.iter().map(|noise| noise.to_device(&self.device)).collect::<TensorResult<_>>()?;
         Ok((ws, noise))
@@ -89,9 +138,8 @@ pub(crate) fn latents(
     step: u64,
     device: &Device,
 ) -> Result<(Var, Ints)> {
-    let z = Stream::new(seed, latent, step).normals(n * generator.latent_dim());
-    let z = Tensor::from_vec(z, (n, generator.latent_dim()), &candle_core::Device::Cpu)?;
+    let z = Stream::new(seed, latent, step).normals_on(&[n, generator.latent_dim()], device)?;
     let classes = generator.num_classes().max(1) as u32;
     let labels = Stream::new(seed, labels, step).integers(n, classes).into_iter().map(|y| y as i32).collect::<Vec<_>>();
-    Ok((Var::constant(z).to_device(device)?, Ints::from(labels).to_device(device)?))
+    Ok((z, Ints::from(labels).to_device(device)?))
 }

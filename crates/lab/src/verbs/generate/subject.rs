@@ -9,7 +9,7 @@ use frugan_nn::{Mode, Purpose, Stream};
 use frugan_train::Snapshot;
 
 use crate::failure::{InputContext, input};
-use crate::runs::lift;
+use crate::runs::{lift, tell_choice};
 
 const LATENT: Purpose = Purpose::new("generate.latent");
 const STANDING_LATENT: Purpose = Purpose::new("generate.standing.latent");
@@ -30,6 +30,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn load(path: &Path, device: &str) -> Result<Self> {
+        tell_choice(device);
         let device: Device = device.parse().input(format!("--device {device}"))?;
         let snapshot = Snapshot::load(path, &device).map_err(lift)?;
         Ok(Self { snapshot, path: path.into(), device, stands: false })

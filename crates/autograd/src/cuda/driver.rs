@@ -1,0 +1,78 @@
+//! The seam between the layer and what runs its kernels: an NVIDIA driver, or the host that emulates one.
+
+use std::fmt;
+
+use candle_core::{Result, bail};
+
+use super::library::Call;
+use super::texts::{Element, Text};
+
+/// Threads of a block, as the texts' `THREADS`.
+pub(crate) const THREADS: usize = 256;
+
+/// A function of a text, compiled for one element type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernel {
+    pub(crate) text: &'static Text,
+    pub(crate) function: &'static str,
+    pub(crate) element: Element,
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.cu {} for {:?}", self.text.name, self.function, self.element)
+    }
+}
+
+/// All work is done in the order in which it was asked for; only [`Driver::download`] and [`Driver::synchronise`] wait.
+/// Addresses are the driver's, and never dereferenced above it.
+pub(crate) trait Driver: Send + Sync + fmt::Debug {
+    /// Name and compute capability, for people.
+    fn name(&self) -> String;
+
+    /// Bytes free and in all.
+    fn memory(&self) -> Result<(usize, usize)>;
+
+    /// Memory for the arena, which lasts as long as the driver.
+    fn reserve(&self, bytes: usize) -> Result<u64>;
+
+    /// Called with memory that is handed out and whose contents nobody may read before writing.
+    fn handed_out(&self, _address: u64, _bytes: usize) {}
+
+    /// Queues a kernel whose one argument is the struct that `words` make up.
+    fn launch(&self, kernel: Kernel, blocks: usize, words: &[u64]) -> Result<()>;
+
+    /// Queues a copy to the device; `from` may be reused at once.
+    fn upload(&self, to: u64, from: &[u8]) -> Result<()>;
+
+    /// Waits for all queued work, and copies to the host.
+    fn download(&self, from: u64, to: &mut [u8]) -> Result<()>;
+
+    /// Queues a copy within the device.
+    fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()>;
+
+    /// Waits for all queued work.
+    fn synchronise(&self) -> Result<()>;
+
+    /// Bytes of workspace that a library wants for the call; `None` if no library serves it, and own kernels do.
+    fn library(&self, _call: &Call) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// Queues a call that [`Driver::library`] accepted, on two operands and a result.
+    fn call(&self, call: &Call, _arrays: [u64; 3], _workspace: u64) -> Result<()> {
+        bail!("no library serves {call:?}")
+    }
+
+    /// From here on launches and copies within the device are recorded instead of run.
+    fn begin_recording(&self) -> Result<()>;
+
+    /// Ends that; what was recorded.
+    fn end_recording(&self) -> Result<Box<dyn Recording>>;
+}
+
+/// Work to be queued again and again.
+pub(crate) trait Recording: Send + Sync + fmt::Debug {
+    /// Queues all of it, in order.
+    fn replay(&self) -> Result<()>;
+}

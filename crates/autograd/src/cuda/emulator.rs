@@ -1,0 +1,215 @@
+//! A device without a GPU: the kernels' texts, compiled by the host's C++ compiler, run by the host.
+//!
+//! It proves what can be proved without a GPU: that the kernels compute what the CPU's do, with the layer's own shapes,
+//! strides, arguments and memory. Memory is filled with NaN when it is handed out, so a kernel that reads what none wrote,
+//! or does not write all it should, is seen. It says nothing about speed.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{Result, bail};
+
+use super::cache;
+use super::driver::{Driver, Kernel, Recording};
+use super::dynamic::Library;
+use super::texts::{Element, Text};
+
+/// No contraction to fused multiply-adds, for the rounding is to be comparable with the CPU kernels'; each library calls
+/// its own functions, for those of another element type have the same names.
+const OPTIONS: &[&str] = &["-x", "c++", "-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-Wl,-Bsymbolic"];
+
+type Function = unsafe extern "C" fn(*const u64);
+
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    compiler: PathBuf,
+    version: String,
+    modules: Mutex<BTreeMap<(&'static str, Element), Library>>,
+    /// What was reserved; freed with the emulator.
+    memory: Arc<Mutex<Vec<Vec<u128>>>>,
+    /// What is recorded now, if anything is.
+    recording: Mutex<Option<Vec<Work>>>,
+}
+
+/// A call to be made again.
+#[derive(Clone, Debug)]
+enum Work {
+    Launch(Function, Vec<u64>),
+    Copy { to: u64, from: u64, bytes: usize },
+}
+
+impl Work {
+    fn run(&self) {
+        match self {
+            // SAFETY: the words are the struct that the kernel takes, and hold addresses of the emulator's memory.
+            Self::Launch(function, words) => unsafe { function(words.as_ptr()) },
+            // SAFETY: both blocks have that many bytes.
+            Self::Copy { to, from, bytes } => unsafe { std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes) },
+        }
+    }
+}
+
+/// Work that was recorded, and the memory that it needs.
+#[derive(Debug)]
+struct Recorded {
+    work: Vec<Work>,
+    _memory: Arc<Mutex<Vec<Vec<u128>>>>,
+}
+
+impl Recording for Recorded {
+    fn replay(&self) -> Result<()> {
+        self.work.iter().for_each(Work::run);
+        Ok(())
+    }
+}
+
+impl Emulator {
+    /// With the compiler that `CXX` names, else `c++` or `g++`.
+    pub(crate) fn open() -> Result<Self> {
+        let given = std::env::var_os("CXX").map(PathBuf::from);
+        let candidates = match &given {
+            Some(given) => vec![given.clone()],
+            None => vec![PathBuf::from("c++"), PathBuf::from("g++")],
+        };
+        for compiler in candidates {
+            if let Ok(output) = Command::new(&compiler).arg("--version").output()
+                && output.status.success()
+            {
+                let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_string();
+                return Ok(Self {
+                    compiler,
+                    version,
+                    modules: Mutex::default(),
+                    memory: Arc::default(),
+                    recording: Mutex::default(),
+                });
+            }
+        }
+        match given {
+            Some(given) => {
+                bail!("device emulated: CXX names {}, which does not run as a C++ compiler", given.display())
+            }
+            None => bail!("device emulated: no C++ compiler found; install g++ (`apt install g++`) or set CXX"),
+        }
+    }
+
+    fn do_or_record(&self, work: Work) {
+        match &mut *self.recording.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(recorded) => recorded.push(work),
+            None => work.run(),
+        }
+    }
+
+    fn function(&self, kernel: Kernel, words: usize) -> Result<Function> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kernel.text.name, kernel.element);
+        let library = match modules.get(&key) {
+            Some(library) => *library,
+            None => {
+                let library = self.compile(kernel.text, kernel.element)?;
+                modules.insert(key, library);
+                library
+            }
+        };
+        let (function, size) = (library.symbol(kernel.function), library.symbol(&format!("{}_words", kernel.function)));
+        let (Some(function), Some(size)) = (function, size) else {
+            bail!("kernel {kernel}: the text has no such function")
+        };
+        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, and beside it one that tells the
+        // size of what is behind that.
+        let (function, size) = unsafe {
+            let function = std::mem::transmute::<*mut c_void, Function>(function);
+            let size = std::mem::transmute::<*mut c_void, extern "C" fn() -> u64>(size);
+            (function, size())
+        };
+        if size != words as u64 {
+            bail!("kernel {kernel}: {words} words given, its struct has {size}")
+        }
+        Ok(function)
+    }
+
+    fn compile(&self, text: &Text, element: Element) -> Result<Library> {
+        let source = text.source(element);
+        let name = cache::name(&[&source, &OPTIONS.join(" "), &self.version], "so");
+        let file = cache::file(&name, |partial| self.run_compiler(text, &source, partial))?;
+        Library::open_private(&file).map_err(candle_core::Error::Msg)
+    }
+
+    fn run_compiler(&self, text: &Text, source: &str, out: &Path) -> Result<()> {
+        let input = out.with_extension("cpp");
+        std::fs::write(&input, source)?;
+        let output = Command::new(&self.compiler).args(OPTIONS).arg(&input).arg("-o").arg(out).output()?;
+        std::fs::remove_file(&input)?;
+        if !output.status.success() {
+            bail!("{}.cu does not compile on the host: {}", text.name, String::from_utf8_lossy(&output.stderr))
+        }
+        Ok(())
+    }
+}
+
+impl Driver for Emulator {
+    fn name(&self) -> String {
+        format!("the kernels on the host, by {}", self.version)
+    }
+
+    /// As much as is asked for: the host's allocator will say if there is too little.
+    fn memory(&self) -> Result<(usize, usize)> {
+        Ok((usize::MAX / 2, usize::MAX / 2))
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<u64> {
+        // 256 bytes more than asked for, for the alignment that a GPU's memory has.
+        let mut piece: Vec<u128> = Vec::new();
+        let words = bytes / 16 + 17;
+        if piece.try_reserve_exact(words).is_err() {
+            bail!("device emulated: the host has no {bytes} bytes")
+        }
+        let start = (piece.as_mut_ptr() as u64).next_multiple_of(256);
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        Ok(start)
+    }
+
+    fn handed_out(&self, address: u64, bytes: usize) {
+        // SAFETY: the arena hands out parts of what was reserved. All ones are a NaN of every element type.
+        unsafe { std::ptr::write_bytes(address as *mut u8, 0xff, bytes) };
+    }
+
+    fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
+        self.do_or_record(Work::Launch(self.function(kernel, words.len())?, words.to_vec()));
+        Ok(())
+    }
+
+    fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
+        // SAFETY: the arena's block has that many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to as *mut u8, from.len()) };
+        Ok(())
+    }
+
+    fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
+        // SAFETY: the arena's block has that many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
+        self.do_or_record(Work::Copy { to, from, bytes });
+        Ok(())
+    }
+
+    fn synchronise(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        *self.recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Box<dyn Recording>> {
+        let work = self.recording.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Ok(Box::new(Recorded { work, _memory: self.memory.clone() }))
+    }
+}

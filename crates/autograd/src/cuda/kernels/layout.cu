@@ -1,0 +1,42 @@
+// The same numbers in another order or another type: one read and one write an element.
+
+#define RANK 6
+
+// y[y_start + sum of at * step_y] = x[x_start + sum of at * step_x], over the axes' indices `at`, outermost axis first.
+struct CopyArgs {
+    i64 n;
+    const T* x;
+    T* y;
+    i64 x_start, y_start, rank;
+    i64 size[RANK], step_x[RANK], step_y[RANK];
+};
+
+DEVICE void copy_at(const CopyArgs& args, u32 i) {
+    i64 at_x = args.x_start, at_y = args.y_start;
+    u32 rest = i;
+    for (int k = (int)args.rank - 1; k >= 0; --k) {
+        const u32 size = (u32)args.size[k], at = rest % size;
+        rest /= size;
+        at_x += at * args.step_x[k];
+        at_y += at * args.step_y[k];
+    }
+    args.y[at_y] = args.x[at_x];
+}
+EACH(copy, CopyArgs)
+
+struct CastArgs {
+    i64 n;
+    const T* x;
+    void* y;
+};
+
+#define CAST(name, To)                                                                                      \
+    DEVICE void name##_at(const CastArgs& args, u32 i) {                                                    \
+        store((To*)args.y + i, (Arithmetic<To>::Type)load(args.x[i]));                                      \
+    }                                                                                                       \
+    EACH(name, CastArgs)
+
+CAST(cast_f32, float)
+CAST(cast_f64, double)
+CAST(cast_bf16, bf16)
+CAST(cast_f16, f16)

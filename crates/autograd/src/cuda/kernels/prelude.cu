@@ -1,0 +1,189 @@
+// Stands before every kernel text. NVRTC compiles the texts for a GPU; a C++ compiler compiles the same functions for the
+// host, where a loop stands in for the threads: see "launch skeletons" below.
+//
+// FRUGAN_T is the element type in memory. Arithmetic is in A: double for double, else float.
+// A kernel takes one struct by value, all of whose fields are 8 bytes wide, the first the number n of its elements or
+// blocks. So the caller passes an array of words, and no layout rule can differ between compilers.
+
+typedef long long i64;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#ifdef __CUDACC_RTC__
+#define MEMBER __device__ __forceinline__
+#else
+#include <cmath>
+#include <cstring>
+#define MEMBER inline
+#endif
+// Free functions, and functions of a type that need no object of it.
+#define DEVICE static MEMBER
+
+// ---- element types -------------------------------------------------------------------------------------------------
+
+DEVICE u32 bits_of(float v) {
+#ifdef __CUDACC_RTC__
+    return __float_as_uint(v);
+#else
+    u32 bits;
+    memcpy(&bits, &v, 4);
+    return bits;
+#endif
+}
+
+DEVICE float float_of(u32 bits) {
+#ifdef __CUDACC_RTC__
+    return __uint_as_float(bits);
+#else
+    float v;
+    memcpy(&v, &bits, 4);
+    return v;
+#endif
+}
+
+// The upper half of a float, rounded to nearest even.
+struct bf16 {
+    unsigned short bits;
+};
+
+// IEEE half precision.
+struct f16 {
+    unsigned short bits;
+};
+
+DEVICE float load(float v) { return v; }
+DEVICE double load(double v) { return v; }
+DEVICE float load(bf16 v) { return float_of((u32)v.bits << 16); }
+DEVICE float load(f16 v) {
+#ifdef __CUDACC_RTC__
+    float out;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(out) : "h"(v.bits));
+    return out;
+#else
+    _Float16 half;
+    memcpy(&half, &v.bits, 2);
+    return (float)half;
+#endif
+}
+
+DEVICE void store(float* to, float v) { *to = v; }
+DEVICE void store(double* to, double v) { *to = v; }
+DEVICE void store(bf16* to, float v) {
+    const u32 bits = bits_of(v);
+    const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+    to->bits = is_nan ? (unsigned short)(bits >> 16 | 0x40) : (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+DEVICE void store(f16* to, float v) {
+#ifdef __CUDACC_RTC__
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to->bits) : "f"(v));
+#else
+    const _Float16 half = (_Float16)v;
+    memcpy(&to->bits, &half, 2);
+#endif
+}
+
+template <class S> struct Arithmetic {
+    typedef float Type;
+};
+template <> struct Arithmetic<double> {
+    typedef double Type;
+};
+
+typedef FRUGAN_T T;
+typedef Arithmetic<T>::Type A;
+
+// ---- functions of one number, in both precisions -------------------------------------------------------------------
+
+DEVICE float exp_(float v) { return expf(v); }
+DEVICE double exp_(double v) { return exp(v); }
+DEVICE float log_(float v) { return logf(v); }
+DEVICE double log_(double v) { return log(v); }
+DEVICE float log1p_(float v) { return log1pf(v); }
+DEVICE double log1p_(double v) { return log1p(v); }
+DEVICE float tanh_(float v) { return tanhf(v); }
+DEVICE double tanh_(double v) { return tanh(v); }
+DEVICE float sqrt_(float v) { return sqrtf(v); }
+DEVICE double sqrt_(double v) { return sqrt(v); }
+template <class S> DEVICE S abs_(S v) { return v < S(0) ? -v : v; }
+template <class S> DEVICE S min_(S a, S b) { return a < b ? a : b; }
+template <class S> DEVICE S max_(S a, S b) { return a > b ? a : b; }
+DEVICE A sigmoid(A v) { return A(1) / (A(1) + exp_(-v)); }
+DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
+
+// ---- launch skeletons ----------------------------------------------------------------------------------------------
+
+// How many threads a block has, in every kernel.
+#define THREADS 256
+
+// EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each. On the host name_words() tells how many
+// words the struct has, which the emulator compares with what it is given.
+#ifdef __CUDACC_RTC__
+#define EACH(name, Args)                                                                        \
+    extern "C" __global__ void __launch_bounds__(THREADS) name(const Args args) {               \
+        const i64 step = (i64)gridDim.x * THREADS;                                              \
+        for (i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < args.n; i += step) {          \
+            name##_at(args, (u32)i);                                                            \
+        }                                                                                       \
+    }
+#else
+#define EACH(name, Args)                                                                        \
+    extern "C" u64 name##_words() { return sizeof(Args) / 8; }                                  \
+    extern "C" void name(const Args* args) {                                                    \
+        for (i64 i = 0; i < args->n; ++i) name##_at(*args, (u32)i);                             \
+    }
+#endif
+
+// BLOCKS(name, Program): runs args.n blocks of a program. A program is a sequence of phases; the threads of a block meet
+// between two phases. It has types Args, State (a thread's registers) and Shared (a block's memory), phases(args), and
+// step(args, phase, block, thread, state, shared).
+#ifdef __CUDACC_RTC__
+#define BLOCKS(name, Program)                                                                   \
+    extern "C" __global__ void __launch_bounds__(THREADS) name(const Program::Args args) {      \
+        __shared__ Program::Shared shared;                                                      \
+        Program::State state;                                                                   \
+        const int phases = Program::phases(args);                                               \
+        for (i64 block = blockIdx.x; block < args.n; block += gridDim.x) {                      \
+            for (int phase = 0; phase < phases; ++phase) {                                      \
+                Program::step(args, phase, (u32)block, threadIdx.x, state, shared);             \
+                __syncthreads();                                                                \
+            }                                                                                   \
+        }                                                                                       \
+    }
+#else
+#define BLOCKS(name, Program)                                                                   \
+    extern "C" u64 name##_words() { return sizeof(Program::Args) / 8; }                         \
+    extern "C" void name(const Program::Args* args) {                                           \
+        static thread_local Program::Shared shared;                                             \
+        static thread_local Program::State state[THREADS];                                      \
+        const int phases = Program::phases(*args);                                              \
+        for (i64 block = 0; block < args->n; ++block) {                                         \
+            for (int phase = 0; phase < phases; ++phase) {                                      \
+                for (u32 thread = 0; thread < THREADS; ++thread) {                              \
+                    Program::step(*args, phase, (u32)block, thread, state[thread], shared);     \
+                }                                                                               \
+            }                                                                                   \
+        }                                                                                       \
+    }
+#endif
+
+// A program that reduces a row to one value a block, in an order that no scheduler can change. R has Args, a Value with
+// join(Value&, Value), partial(args, row, thread), and finish(args, row, value).
+template <class R> struct Row {
+    typedef typename R::Args Args;
+    struct State {};
+    struct Shared {
+        typename R::Value values[THREADS];
+    };
+    DEVICE int phases(const Args&) { return 3; }
+    DEVICE void step(const Args& args, int phase, u32 row, u32 thread, State&, Shared& shared) {
+        const u32 heads = 16;
+        if (phase == 0) {
+            shared.values[thread] = R::partial(args, row, thread);
+        } else if (phase == 1 && thread < heads) {
+            for (u32 k = thread + heads; k < THREADS; k += heads) R::join(shared.values[thread], shared.values[k]);
+        } else if (phase == 2 && thread == 0) {
+            for (u32 k = 1; k < heads; ++k) R::join(shared.values[0], shared.values[k]);
+            R::finish(args, row, shared.values[0]);
+        }
+    }
+};

@@ -1,0 +1,110 @@
+// Optimisers and moving averages over many arrays in one launch, and unit vectors.
+
+struct AdamRow {
+    T *p, *m, *v;
+    const T* g;
+    i64 len, first_chunk;
+};
+
+struct AdamArgs {
+    i64 n;
+    const AdamRow* rows;
+    i64 count;
+    double beta1, beta2, rest1, rest2, rate, correction, epsilon;
+};
+
+struct Adam {
+    typedef AdamArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const AdamRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A g = load(row.g[i]);
+            const A m = (A)args.beta1 * load(row.m[i]) + (A)args.rest1 * g;
+            const A v = (A)args.beta2 * load(row.v[i]) + (A)args.rest2 * g * g;
+            store(&row.m[i], m);
+            store(&row.v[i], v);
+            const A step = (A)args.rate * m / (sqrt_(v) * (A)args.correction + (A)args.epsilon);
+            store(&row.p[i], load(row.p[i]) - step);
+        }
+    }
+};
+BLOCKS(adam, Adam)
+
+struct LerpRow {
+    T* target;
+    const T* source;
+    i64 len, first_chunk;
+};
+
+struct LerpArgs {
+    i64 n;
+    const LerpRow* rows;
+    i64 count;
+    double weight;
+};
+
+// target += weight (source - target)
+struct Lerp {
+    typedef LerpArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const LerpRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A v = load(row.target[i]);
+            store(&row.target[i], v + (A)args.weight * (load(row.source[i]) - v));
+        }
+    }
+};
+BLOCKS(lerp, Lerp)
+
+struct LerpOneArgs {
+    i64 n;
+    T* target;
+    const T* source;
+    double weight;
+};
+
+// The same of one array, without a table.
+DEVICE void lerp_one_at(const LerpOneArgs& args, u32 i) {
+    const A v = load(args.target[i]);
+    store(&args.target[i], v + (A)args.weight * (load(args.source[i]) - v));
+}
+EACH(lerp_one, LerpOneArgs)
+
+struct UnitArgs {
+    i64 n;
+    const T* x;
+    T* y;
+    i64 len;
+    double epsilon;
+};
+
+// x / max(|x|, epsilon), in one block: spectral normalisation's vectors are short.
+struct Unit {
+    typedef UnitArgs Args;
+    struct State {};
+    struct Shared {
+        A squares[THREADS];
+    };
+    DEVICE int phases(const Args&) { return 3; }
+    DEVICE void step(const Args& args, int phase, u32, u32 thread, State&, Shared& shared) {
+        if (phase == 0) {
+            A sum = 0;
+            for (i64 i = thread; i < args.len; i += THREADS) sum += load(args.x[i]) * load(args.x[i]);
+            shared.squares[thread] = sum;
+        } else if (phase == 1 && thread == 0) {
+            for (u32 k = 1; k < THREADS; ++k) shared.squares[0] += shared.squares[k];
+        } else if (phase == 2) {
+            const A norm = max_(sqrt_(shared.squares[0]), (A)args.epsilon);
+            for (i64 i = thread; i < args.len; i += THREADS) store(&args.y[i], load(args.x[i]) / norm);
+        }
+    }
+};
+BLOCKS(unit, Unit)

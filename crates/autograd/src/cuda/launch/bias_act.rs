@@ -1,0 +1,64 @@
+//! A bias, an activation, a gain and a clamp in one launch, and their gradient in one.
+
+use candle_core::Result;
+
+use super::reduce::sum_axis;
+use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::BIAS_ACT;
+use crate::cuda::words::words;
+use crate::kernels::bias_act::Layout;
+use crate::ops::bias_act::{Activation, BiasAct};
+
+/// The number of an activation in `bias_act.cu`.
+fn number(activation: Activation) -> usize {
+    match activation {
+        Activation::Linear => 0,
+        Activation::Relu => 1,
+        Activation::Lrelu => 2,
+        Activation::Tanh => 3,
+        Activation::Sigmoid => 4,
+        Activation::Elu => 5,
+        Activation::Selu => 6,
+        Activation::Softplus => 7,
+        Activation::Swish => 8,
+    }
+}
+
+fn run(
+    function: &'static str,
+    f: &BiasAct,
+    layout: Layout,
+    x: &CudaTensor,
+    bias: Option<&CudaTensor>,
+    g: Option<&CudaTensor>,
+) -> Result<CudaTensor> {
+    let y = x.like(x.dims())?;
+    let (channels, inner) = (layout.channels.max(1), layout.inner.max(1));
+    let (clamps, limit) = (f.clamp.is_some(), f.clamp.unwrap_or(0.0));
+    let head = words![x.len(), x, bias, g, &y, channels, inner, number(f.activation), clamps];
+    x.each(&BIAS_ACT, function, &[head, words![f.alpha, f.gain, limit]].concat())?;
+    Ok(y)
+}
+
+pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &CudaTensor, bias: Option<&CudaTensor>) -> Result<CudaTensor> {
+    run("bias_act", f, layout, x, bias, None)
+}
+
+/// `known` is the output, or for some activations the input with its bias. With the bias' cotangent if `sums`.
+pub(crate) fn backward(
+    f: &BiasAct,
+    layout: Layout,
+    g: &CudaTensor,
+    known: &CudaTensor,
+    bias: Option<&CudaTensor>,
+    sums: bool,
+) -> Result<(CudaTensor, Option<CudaTensor>)> {
+    let gx = run("bias_act_grad", f, layout, known, bias, Some(g))?;
+    let Layout { outer, channels, inner } = layout;
+    let sum = || -> Result<CudaTensor> {
+        let planes = if inner == 1 { gx.clone() } else { sum_axis(&gx, (outer * channels, inner, 1))? };
+        Ok(sum_axis(&planes, (1, outer, channels))?.reshape(&[channels]))
+    };
+    let gb = if sums { Some(sum()?) } else { None };
+    Ok((gx, gb))
+}

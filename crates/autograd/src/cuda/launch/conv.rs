@@ -1,0 +1,157 @@
+//! Convolution and its two adjoints: by cuDNN, or by implicit matrix products. A change of resolution is a launch of its
+//! own, and so are the ReLUs and the bias where cuDNN convolves.
+
+use candle_core::Result;
+
+use super::matmul::{parts, tiles};
+use super::reduce::sum_axis;
+use super::{bias_act, elementwise, pool};
+use crate::cuda::gpu::Planned;
+use crate::cuda::library::{Call, ConvolutionCall, Pass};
+use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::CONV;
+use crate::cuda::words::words;
+use crate::kernels::bias_act::Layout;
+use crate::kernels::conv::Relus;
+use crate::kernels::elementwise::{Gate, Unary};
+use crate::ops::bias_act::{Activation, BiasAct};
+use crate::ops::conv::{ConvShape, Resample};
+
+/// Sizes of the product: rows, terms, columns.
+struct Sizes {
+    m: usize,
+    k: usize,
+    n: usize,
+    parts: usize,
+}
+
+fn run(
+    function: &'static str,
+    s: &ConvShape,
+    sizes: &Sizes,
+    [x, w, y]: [&CudaTensor; 3],
+    bias: Option<&CudaTensor>,
+    relus: Relus,
+) -> Result<()> {
+    let Sizes { m, k, n, parts } = *sizes;
+    let blocks = if k == 0 { 0 } else { tiles(m, n) * parts };
+    let planes = [s.in_channels, s.out_channels, s.height, s.width, s.out_height(), s.out_width()];
+    let product = words![blocks, x, w, bias, y, m, k, n, parts];
+    let filter = words![planes, s.kernel, s.stride, s.padding, relus.before, relus.after];
+    x.blocks(&CONV, function, &[product, filter].concat())
+}
+
+/// cuDNN's way to do a pass without bias and ReLUs; `None` if it is not there.
+fn planned(s: &ConvShape, pass: Pass, x: &CudaTensor) -> Result<Option<Planned>> {
+    x.gpu().plan(Call::Convolution(ConvolutionCall {
+        element: x.element(),
+        pass,
+        batch: s.batch,
+        in_channels: s.in_channels,
+        out_channels: s.out_channels,
+        size: [s.height, s.width],
+        out_size: [s.out_height(), s.out_width()],
+        kernel: s.kernel,
+        stride: s.stride,
+        padding: s.padding,
+    }))
+}
+
+fn by_library(planned: &Planned, [a, b, out]: [&CudaTensor; 3]) -> Result<()> {
+    a.gpu().call(planned, [a.address(), b.address(), out.address()])
+}
+
+/// `relu(x)` if `on`.
+fn rectified(x: &CudaTensor, on: bool) -> Result<CudaTensor> {
+    if on { elementwise::unary(Unary::LeakyRelu(0.0), x) } else { Ok(x.clone()) }
+}
+
+/// What follows a convolution of cuDNN's.
+fn finish(s: &ConvShape, y: CudaTensor, bias: Option<&CudaTensor>, relu: bool) -> Result<CudaTensor> {
+    if bias.is_none() && !relu {
+        return Ok(y);
+    }
+    let activation = if relu { Activation::Relu } else { Activation::Linear };
+    let layout = Layout { outer: s.batch, channels: s.out_channels, inner: s.out_height() * s.out_width() };
+    bias_act::forward(&BiasAct { gain: 1.0, ..BiasAct::new(activation) }, layout, &y, bias)
+}
+
+fn plain(s: &ConvShape) -> ConvShape {
+    ConvShape { resample: Resample::Keep, ..*s }
+}
+
+/// `y = x * w + bias`, with ReLUs before and after.
+pub(crate) fn conv2d(
+    s: &ConvShape,
+    x: &CudaTensor,
+    w: &CudaTensor,
+    bias: Option<&CudaTensor>,
+    relus: Relus,
+) -> Result<CudaTensor> {
+    match s.resample {
+        Resample::DoubleInput => return conv2d(&plain(s), &pool::double(x, 1.0)?, w, bias, relus),
+        Resample::HalveOutput => return pool::sum_cells(&conv2d(&plain(s), x, w, bias, relus)?, 0.25),
+        Resample::Keep => {}
+    }
+    let taps = s.in_channels * s.kernel[0] * s.kernel[1];
+    let sizes = Sizes { m: s.out_channels, k: taps, n: s.batch * s.out_height() * s.out_width(), parts: 1 };
+    let y = x.like(&s.output())?;
+    if let Some(planned) = planned(s, Pass::Output, x)? {
+        by_library(&planned, [&rectified(x, relus.before)?, w, &y])?;
+        return finish(s, y, bias, relus.after);
+    }
+    run("conv_forward", s, &sizes, [x, w, &y], bias, relus)?;
+    Ok(y)
+}
+
+/// The cotangent of the input; zero where `gate`, the input whose ReLU was convolved, is not positive.
+pub(crate) fn input_gradient(
+    s: &ConvShape,
+    gy: &CudaTensor,
+    w: &CudaTensor,
+    gate: Option<&CudaTensor>,
+) -> Result<CudaTensor> {
+    match s.resample {
+        Resample::DoubleInput => return pool::sum_cells(&input_gradient(&plain(s), gy, w, None)?, 1.0),
+        Resample::HalveOutput => return input_gradient(&plain(s), &pool::double(gy, 0.25)?, w, None),
+        Resample::Keep => {}
+    }
+    let taps = s.out_channels * s.kernel[0] * s.kernel[1];
+    let sizes = Sizes { m: s.in_channels, k: taps, n: s.batch * s.height * s.width, parts: 1 };
+    let gx = gy.like(&s.input())?;
+    if let Some(planned) = planned(s, Pass::Input, gy)? {
+        by_library(&planned, [gy, w, &gx])?;
+        return match gate {
+            Some(x) => elementwise::gate(Gate::Slope(0.0), &gx, x),
+            None => Ok(gx),
+        };
+    }
+    run("conv_input", s, &sizes, [gy, w, &gx], gate, Relus::default())?;
+    Ok(gx)
+}
+
+/// The cotangent of the filter; of the ReLU of `x` if `relu`.
+pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, relu: bool) -> Result<CudaTensor> {
+    match s.resample {
+        Resample::DoubleInput => return filter_gradient(&plain(s), &pool::double(x, 1.0)?, gy, relu),
+        Resample::HalveOutput => return filter_gradient(&plain(s), x, &pool::double(gy, 0.25)?, relu),
+        Resample::Keep => {}
+    }
+    let (m, n) = (s.out_channels, s.in_channels * s.kernel[0] * s.kernel[1]);
+    let k = s.batch * s.out_height() * s.out_width();
+    let gw = x.like(&[m, n])?;
+    let filter = [s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]];
+    if let Some(planned) = planned(s, Pass::Filter, x)? {
+        by_library(&planned, [&rectified(x, relu)?, gy, &gw])?;
+        return Ok(gw.reshape(&filter));
+    }
+    let parts = parts(tiles(m, n), k);
+    let relus = Relus { before: relu, after: false };
+    if parts == 1 {
+        run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &gw], None, relus)?;
+        return Ok(gw.reshape(&filter));
+    }
+    let sums = x.like(&[parts, m * n])?;
+    run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &sums], None, relus)?;
+    Ok(sum_axis(&sums, (1, parts, m * n))?.reshape(&filter))
+}

@@ -1,0 +1,51 @@
+//! Changes in place: any number of arrays in one launch.
+
+use candle_core::Result;
+
+use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::UPDATE;
+use crate::cuda::words::words;
+use crate::update::AdamStep;
+
+/// Values of one block, as in `update.cu`.
+pub(crate) const CHUNK: usize = 4096;
+
+/// Rows of arrays as a table, with the number of chunks in all.
+fn table<const N: usize>(rows: &[[&CudaTensor; N]]) -> (Vec<u64>, usize) {
+    let (mut words, mut chunks) = (Vec::new(), 0);
+    for row in rows {
+        words.extend(words![*row, row[0].len(), chunks]);
+        chunks += row[0].len().div_ceil(CHUNK);
+    }
+    (words, chunks)
+}
+
+/// `target += weight * (source - target)` for pairs of target and source.
+pub(crate) fn lerp(pairs: &[[&CudaTensor; 2]], weight: f64) -> Result<()> {
+    let Some([first, _]) = pairs.first() else { return Ok(()) };
+    if let [[target, source]] = pairs {
+        return target.each(&UPDATE, "lerp_one", &words![target.len(), *target, *source, weight]);
+    }
+    let (words, chunks) = table(pairs);
+    let rows = first.gpu().table(&words)?;
+    first.blocks(&UPDATE, "lerp", &words![chunks, rows.address(), pairs.len(), weight])
+}
+
+/// `x / max(|x|, epsilon)`
+pub(crate) fn unit(x: &CudaTensor, epsilon: f64) -> Result<CudaTensor> {
+    let y = x.like(x.dims())?;
+    x.blocks(&UPDATE, "unit", &words![1usize, x, &y, x.len(), epsilon])?;
+    Ok(y)
+}
+
+/// Adam for rows of parameter, mean, square and gradient.
+pub(crate) fn adam(step: &AdamStep, rows: &[[&CudaTensor; 4]]) -> Result<()> {
+    let Some([first, ..]) = rows.first() else { return Ok(()) };
+    let (words, chunks) = table(rows);
+    let table = first.gpu().table(&words)?;
+    let exponent = step.step as f64;
+    let rate = step.lr / (1.0 - step.beta1.powf(exponent));
+    let correction = (1.0 - step.beta2.powf(exponent)).sqrt().recip();
+    let numbers = [step.beta1, step.beta2, 1.0 - step.beta1, 1.0 - step.beta2, rate, correction, step.epsilon];
+    first.blocks(&UPDATE, "adam", &words![chunks, table.address(), rows.len(), numbers])
+}

@@ -1,0 +1,34 @@
+//! Upsampling by zero insertion, a FIR filter, and downsampling, in one launch.
+
+use candle_core::Result;
+
+use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::UPFIRDN;
+use crate::cuda::words::{Address, words};
+use crate::kernels::upfirdn::{Axis, Filter};
+
+fn axis_words(axis: &Axis) -> Vec<u64> {
+    words![axis.size, axis.out, axis.taps, axis.up, axis.down, axis.before]
+}
+
+pub(crate) fn upfirdn(x: &CudaTensor, axes: &[Axis; 2], filter: Filter<f64>) -> Result<CudaTensor> {
+    let [n, c, ..] = x.dims4()?;
+    let y = x.like(&[n, c, axes[0].out, axes[1].out])?;
+    let constant = |taps: &[f64]| x.gpu().constant(&words![*taps]);
+    let (vertical, horizontal) = match filter {
+        Filter::Separable(vertical, horizontal) => (constant(vertical)?, constant(horizontal)?),
+        Filter::Full(taps) => (constant(taps)?, Address::NULL),
+    };
+    let head = words![y.len(), x, &y, vertical, horizontal];
+    x.each(&UPFIRDN, "upfirdn", &[head, axis_words(&axes[0]), axis_words(&axes[1])].concat())?;
+    Ok(y)
+}
+
+/// With a separable filter an image, the rows of `taps`, reversed unless `flip`.
+pub(crate) fn per_image(x: &CudaTensor, axes: &[Axis; 2], taps: &CudaTensor, flip: bool) -> Result<CudaTensor> {
+    let [n, c, ..] = x.dims4()?;
+    let y = x.like(&[n, c, axes[0].out, axes[1].out])?;
+    let head = words![y.len(), x, &y, taps, c, !flip];
+    x.each(&UPFIRDN, "upfirdn_per_image", &[head, axis_words(&axes[0]), axis_words(&axes[1])].concat())?;
+    Ok(y)
+}

@@ -1,0 +1,49 @@
+//! Calls that a library of NVIDIA's may serve in place of the crate's own kernels.
+
+use super::texts::Element;
+
+/// `batch` products `[m, k] [k, n]`, row-major, each operand read as its transpose if flipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProductCall {
+    pub(crate) element: Element,
+    pub(crate) batch: usize,
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) flip_a: bool,
+    pub(crate) flip_b: bool,
+}
+
+/// Which of a convolution's three arrays is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pass {
+    /// The output, from input and filter.
+    Output,
+    /// The cotangent of the input, from that of the output and the filter.
+    Input,
+    /// The cotangent of the filter, from the input and that of the output.
+    Filter,
+}
+
+/// A correlation of NCHW images with an OIHW filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConvolutionCall {
+    pub(crate) element: Element,
+    pub(crate) pass: Pass,
+    pub(crate) batch: usize,
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    /// Height and width of the input, and of the output.
+    pub(crate) size: [usize; 2],
+    pub(crate) out_size: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: usize,
+    pub(crate) padding: [usize; 2],
+}
+
+/// What a library is asked to do. Two operands, and the result behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Call {
+    Product(ProductCall),
+    Convolution(ConvolutionCall),
+}

@@ -1,0 +1,162 @@
+//! NVIDIA GPUs, in the default build: no toolkit to build, no library to link.
+//!
+//! The driver and NVRTC are looked up when a GPU is asked for ([`find`]). The kernels are CUDA C++ texts in this crate
+//! (`kernels/*.cu`), compiled for the exact architecture when they are first called and kept on disk. Arrays lie in one
+//! arena a device; all work is queued on one stream, and the host waits only where a value is read.
+//!
+//! The texts also compile as C++: [`Device::Emulated`] runs them on the host, through the same ops, shapes and memory, so
+//! that all but the GPU itself can be tested without one. It needs a C++ compiler at run time, and is slow.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Error, Result, bail};
+
+use crate::check::spread;
+use crate::device::Device;
+use crate::ops::conv::Conv2dConfig;
+use crate::var::Var;
+
+pub(crate) mod arena;
+mod cache;
+#[cfg(feature = "cuda")]
+mod compiler;
+mod draws;
+pub(crate) mod driver;
+mod dynamic;
+mod emulator;
+pub(crate) mod gpu;
+mod graph;
+pub(crate) mod launch;
+mod libraries;
+pub(crate) mod library;
+#[cfg(feature = "cuda")]
+mod nvidia;
+mod parity;
+mod pool;
+pub(crate) mod tensor;
+pub(crate) mod texts;
+pub(crate) mod words;
+
+pub use arena::Usage;
+pub use draws::Place;
+pub use gpu::Counters;
+pub use graph::{Graph, capture};
+pub use libraries::{Found, Missing, Part, find};
+pub use parity::{Parity, compare};
+
+use driver::Driver;
+use gpu::Gpu;
+
+/// The open device, opened at the first call; for a user who asked for it by name.
+pub(crate) fn open(device: Device) -> Result<Arc<Gpu>> {
+    open_gpu(device).map_err(|error| Error::Msg(format!("device {device}: {error}; or use --device cpu")))
+}
+
+/// [`open`] with the bare reason of a failure.
+pub(crate) fn open_gpu(device: Device) -> Result<Arc<Gpu>> {
+    static OPEN: Mutex<Vec<Arc<Gpu>>> = Mutex::new(Vec::new());
+    let mut devices = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(gpu) = devices.iter().find(|gpu| gpu.device == device) {
+        return Ok(gpu.clone());
+    }
+    let gpu = Arc::new(Gpu::new(device, driver_of(device)?));
+    devices.push(gpu.clone());
+    Ok(gpu)
+}
+
+fn driver_of(device: Device) -> Result<Box<dyn Driver>> {
+    match device {
+        Device::Cpu => bail!("the CPU is no GPU"),
+        Device::Emulated => Ok(Box::new(emulator::Emulator::open()?)),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => Ok(Box::new(nvidia::Nvidia::open(index)?)),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => bail!("this build has no CUDA layer: it was built without the feature `cuda`"),
+    }
+}
+
+/// What a device is, for people: name, compute capability, driver.
+///
+/// # Errors
+/// If it cannot be opened, or is the CPU.
+pub fn describe(device: Device) -> Result<String> {
+    Ok(open(device)?.driver().name())
+}
+
+/// Bytes free and in all.
+///
+/// # Errors
+/// As [`describe`].
+pub fn memory(device: Device) -> Result<(usize, usize)> {
+    open(device)?.driver().memory()
+}
+
+/// Bytes of the device's arena.
+///
+/// # Errors
+/// As [`describe`].
+pub fn usage(device: Device) -> Result<Usage> {
+    Ok(open(device)?.usage())
+}
+
+/// What the device was asked to do so far.
+///
+/// # Errors
+/// As [`describe`].
+pub fn counters(device: Device) -> Result<Counters> {
+    Ok(open(device)?.counters())
+}
+
+/// Waits until the device has done all that it was asked to.
+///
+/// # Errors
+/// As [`describe`], or if a kernel failed.
+pub fn synchronise(device: Device) -> Result<()> {
+    open(device)?.synchronise()
+}
+
+/// Proves that a device works: a convolution, a bias with activation, and a sum, against the CPU's.
+///
+/// # Errors
+/// If the device fails or its results are not the CPU's.
+pub fn prove(device: Device) -> Result<()> {
+    let on = |device: Device| -> Result<Vec<f32>> {
+        let array = |shape: &[usize], salt| {
+            Var::constant(spread(shape, -1.0, 1.0, salt)?.to_dtype(DType::F32)?).to_device(&device)
+        };
+        let (x, w, b) = (array(&[2, 5, 9, 7], 1)?, array(&[6, 5, 3, 3], 2)?, array(&[6], 3)?);
+        let y = x.conv2d(&w, Some(&b), Conv2dConfig::same(3))?.leaky_relu(0.2)?;
+        y.sum_keep(&[3])?.to_vec()
+    };
+    let (got, want) = (on(device)?, on(Device::Cpu)?);
+    let worst = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if got.len() == want.len() && worst < 1e-2 && got.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    bail!("a convolution on {device} differs from the CPU's by {worst}")
+}
+
+/// Compiles every kernel text by NVRTC, for all element types on the first and last of `architectures` (such as
+/// `sm_90`) and for F32 on all, and gives the number of programs. No GPU is needed.
+///
+/// # Errors
+/// If NVRTC is not found, or a text does not compile: the error holds the compiler's words.
+#[cfg(feature = "cuda")]
+pub fn compile_all(architectures: &[&str]) -> Result<usize> {
+    use rayon::prelude::*;
+    use texts::Element;
+    let compiler = compiler::Compiler::open()?;
+    let is_end = |i: usize| i == 0 || i + 1 == architectures.len();
+    let mut jobs = Vec::new();
+    for (i, arch) in architectures.iter().enumerate() {
+        for text in texts::ALL {
+            let elements = Element::ALL.into_iter().filter(|element| *element == Element::F32 || is_end(i));
+            jobs.extend(elements.map(|element| (*arch, *text, element)));
+        }
+    }
+    jobs.par_iter().try_for_each(|(arch, text, element)| {
+        let code = compiler.compile(text, &text.source(*element), arch)?;
+        if code.is_empty() { bail!("{}.cu for {arch}: NVRTC gave no code", text.name) } else { Ok(()) }
+    })?;
+    Ok(jobs.len())
+}

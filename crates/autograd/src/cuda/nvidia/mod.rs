@@ -1,0 +1,309 @@
+//! An NVIDIA GPU through the driver's API, with cuBLASLt and cuDNN where they are found.
+
+mod convolutions;
+mod products;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ffi::{CString, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use candle_core::{Error, Result, bail};
+use cudarc::driver::{result, sys};
+
+use convolutions::Convolutions;
+use products::Products;
+
+use super::compiler::Compiler;
+use super::driver::{Driver, Kernel, Recording, THREADS};
+use super::libraries::{Part, find};
+use super::library::Call;
+use super::texts::Element;
+
+/// Blocks of one launch: the kernels stride over the rest.
+const MOST_BLOCKS: usize = 1 << 30;
+
+/// A device with its primary context and one stream, on which all work is queued in order.
+#[derive(Debug)]
+pub(crate) struct Nvidia {
+    name: String,
+    arch: String,
+    device: sys::CUdevice,
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    compiler: Compiler,
+    modules: Mutex<BTreeMap<(&'static str, Element), Module>>,
+    memory: Mutex<Vec<u64>>,
+    libraries: Mutex<Libraries>,
+}
+
+/// Opened when they are first asked for; `Some(None)` where they are not found.
+#[derive(Debug, Default)]
+struct Libraries {
+    products: Option<Option<Products>>,
+    convolutions: Option<Option<Convolutions>>,
+}
+
+/// Whether NVIDIA's libraries may be used: not under `FRUGAN_KERNELS=portable`, which is for tests.
+fn libraries_are_wanted() -> bool {
+    std::env::var("FRUGAN_KERNELS").as_deref() != Ok("portable")
+}
+
+#[derive(Debug)]
+struct Module {
+    handle: sys::CUmodule,
+    functions: BTreeMap<&'static str, sys::CUfunction>,
+}
+
+// SAFETY: the driver's handles may be used from any thread on which the context is current; `enter` makes it so.
+unsafe impl Send for Nvidia {}
+// SAFETY: as above; the driver's functions lock, and the maps are behind mutexes.
+unsafe impl Sync for Nvidia {}
+
+fn failed(what: &str) -> impl FnOnce(cudarc::driver::DriverError) -> Error + '_ {
+    move |error| Error::Msg(format!("CUDA: {what}: {error}"))
+}
+
+impl Nvidia {
+    /// Opens device `index`.
+    pub(crate) fn open(index: usize) -> Result<Self> {
+        let driver = find(Part::Driver).map_err(|missing| Error::Msg(missing.to_string()))?;
+        // SAFETY: only opens the library.
+        if !unsafe { sys::is_culib_present() } {
+            bail!("the NVIDIA driver at {} cannot be opened by name", driver.path.display())
+        }
+        let compiler = Compiler::open()?;
+        result::init().map_err(failed("the driver does not start"))?;
+        let count = result::device::get_count().map_err(failed("no count of devices"))?;
+        let Some(ordinal) = i32::try_from(index).ok().filter(|ordinal| *ordinal < count) else {
+            bail!("there are {count} CUDA devices, counted from 0: no device {index}")
+        };
+        let device = result::device::get(ordinal).map_err(failed("no device"))?;
+        let name = result::device::get_name(device).map_err(failed("no name"))?;
+        use sys::CUdevice_attribute_enum::{
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+        };
+        let capability = |attribute| {
+            // SAFETY: a device that exists, an attribute that every driver knows.
+            unsafe { result::device::get_attribute(device, attribute) }.map_err(failed("no compute capability"))
+        };
+        let major = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        let minor = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        // SAFETY: a device that exists; the context is released in `drop`.
+        let context = unsafe { result::primary_ctx::retain(device) }.map_err(failed("no context"))?;
+        // SAFETY: a live context.
+        unsafe { result::ctx::set_current(context) }.map_err(failed("no current context"))?;
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed("no stream"))?;
+        Ok(Self {
+            name: format!("{name} (compute capability {major}.{minor}, driver for {})", driver.version),
+            arch: format!("sm_{major}{minor}"),
+            device,
+            context,
+            stream,
+            compiler,
+            modules: Mutex::default(),
+            memory: Mutex::default(),
+            libraries: Mutex::default(),
+        })
+    }
+
+    /// Makes the context this thread's.
+    fn enter(&self) -> Result<()> {
+        // SAFETY: a live context.
+        unsafe { result::ctx::set_current(self.context) }.map_err(failed("no current context"))
+    }
+
+    fn libraries(&self) -> MutexGuard<'_, Libraries> {
+        self.libraries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kernel.text.name, kernel.element);
+        let module = match modules.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let code = self.compiler.cubin(kernel.text, kernel.element, &self.arch)?;
+                // SAFETY: machine code that NVRTC made for this architecture.
+                let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
+                free.insert(Module { handle, functions: BTreeMap::new() })
+            }
+        };
+        if let Some(function) = module.functions.get(kernel.function) {
+            return Ok(*function);
+        }
+        let name = CString::new(kernel.function).map_err(|error| Error::Msg(error.to_string()))?;
+        // SAFETY: a loaded module.
+        let function = unsafe { result::module::get_function(module.handle, name) }.map_err(failed("no function"))?;
+        module.functions.insert(kernel.function, function);
+        Ok(function)
+    }
+}
+
+impl Driver for Nvidia {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn memory(&self) -> Result<(usize, usize)> {
+        self.enter()?;
+        result::mem_get_info().map_err(failed("no memory information"))
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<u64> {
+        self.enter()?;
+        // SAFETY: freed in `drop`.
+        let address = unsafe { result::malloc_sync(bytes) }.map_err(failed("no memory"))?;
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+        Ok(address)
+    }
+
+    fn launch(&self, kernel: Kernel, blocks: usize, words: &[u64]) -> Result<()> {
+        self.enter()?;
+        let function = self.function(kernel)?;
+        let (grid, block) = ((blocks.min(MOST_BLOCKS) as u32, 1, 1), (THREADS as u32, 1, 1));
+        let mut arguments = [words.as_ptr().cast_mut().cast::<c_void>()];
+        // SAFETY: the kernel takes one struct of these words, which hold addresses of this device; the driver copies it.
+        unsafe { result::launch_kernel(function, grid, block, 0, self.stream, &mut arguments) }
+            .map_err(|error| Error::Msg(format!("CUDA: kernel {kernel}: {error}")))
+    }
+
+    fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
+        self.enter()?;
+        // SAFETY: the arena's block has that many bytes; the driver stages pageable memory before it returns.
+        unsafe { result::memcpy_htod_async(to, from, self.stream) }.map_err(failed("upload"))
+    }
+
+    fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
+        self.enter()?;
+        // SAFETY: the arena's block has that many bytes, and the copy is over before `to` can go.
+        unsafe { result::memcpy_dtoh_async(to, from, self.stream) }.map_err(failed("download"))?;
+        self.synchronise()
+    }
+
+    fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
+        self.enter()?;
+        // SAFETY: both blocks have that many bytes.
+        unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(failed("copy"))
+    }
+
+    fn synchronise(&self) -> Result<()> {
+        self.enter()?;
+        // SAFETY: a live stream.
+        unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed"))
+    }
+
+    fn library(&self, call: &Call) -> Result<Option<usize>> {
+        self.enter()?;
+        let mut libraries = self.libraries();
+        match call {
+            Call::Product(call) => {
+                if libraries.products.is_none() {
+                    libraries.products = Some(Products::open_if_found()?);
+                }
+                let products = libraries.products.as_mut().and_then(Option::as_mut);
+                products.map_or(Ok(None), |products| products.plan(call))
+            }
+            Call::Convolution(call) => {
+                if libraries.convolutions.is_none() {
+                    libraries.convolutions = Some(Convolutions::open_if_found(self.stream)?);
+                }
+                let convolutions = libraries.convolutions.as_mut().and_then(Option::as_mut);
+                convolutions.map_or(Ok(None), |convolutions| convolutions.plan(call))
+            }
+        }
+    }
+
+    fn call(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
+        self.enter()?;
+        let libraries = self.libraries();
+        match (call, &libraries.products, &libraries.convolutions) {
+            // SAFETY: the caller planned this call, and holds its arrays and its workspace.
+            (Call::Product(call), Some(Some(products)), _) => unsafe {
+                products.run(call, arrays, workspace, self.stream.cast())
+            },
+            // SAFETY: as above.
+            (Call::Convolution(call), _, Some(Some(convolutions))) => unsafe {
+                convolutions.run(call, arrays, workspace)
+            },
+            _ => bail!("no library serves {call:?}"),
+        }
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        self.enter()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: a live stream that records nothing yet.
+        unsafe { result::stream::begin_capture(self.stream, mode) }.map_err(failed("no capture"))
+    }
+
+    fn end_recording(&self) -> Result<Box<dyn Recording>> {
+        self.enter()?;
+        // SAFETY: a live stream that records; the graph is destroyed once an executable one is made of it.
+        unsafe {
+            let graph = result::stream::end_capture(self.stream).map_err(failed("the capture failed"))?;
+            let flags = sys::CUgraphInstantiate_flags(0);
+            let executable = result::graph::instantiate(graph, flags).map_err(failed("no executable graph"));
+            result::graph::destroy(graph).map_err(failed("no graph"))?;
+            Ok(Box::new(Recorded { context: self.context, stream: self.stream, executable: executable? }))
+        }
+    }
+}
+
+/// A graph of this device's. A device stays open as long as the process, so its context and stream do.
+#[derive(Debug)]
+struct Recorded {
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    executable: sys::CUgraphExec,
+}
+
+// SAFETY: as `Nvidia`.
+unsafe impl Send for Recorded {}
+// SAFETY: as `Nvidia`.
+unsafe impl Sync for Recorded {}
+
+impl Recording for Recorded {
+    fn replay(&self) -> Result<()> {
+        // SAFETY: live handles; the memory that the graph writes is kept by who holds it.
+        unsafe {
+            result::ctx::set_current(self.context).map_err(failed("no current context"))?;
+            result::graph::launch(self.executable, self.stream).map_err(failed("a graph does not start"))
+        }
+    }
+}
+
+impl Drop for Recorded {
+    /// Errors cannot be told any more.
+    fn drop(&mut self) {
+        // SAFETY: live handles, used by no other; replays in flight are waited for.
+        unsafe {
+            let _ = result::ctx::set_current(self.context);
+            let _ = result::stream::synchronize(self.stream);
+            let _ = result::graph::exec_destroy(self.executable);
+        }
+    }
+}
+
+impl Drop for Nvidia {
+    /// Errors cannot be told any more: the context may be gone with the driver.
+    fn drop(&mut self) {
+        if self.enter().is_err() {
+            return;
+        }
+        let modules = std::mem::take(&mut *self.modules.lock().unwrap_or_else(PoisonError::into_inner));
+        let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        // SAFETY: made by this value and used by no other; the stream is waited for first.
+        unsafe {
+            let _ = result::stream::synchronize(self.stream);
+            for module in modules.into_values() {
+                let _ = result::module::unload(module.handle);
+            }
+            for address in memory {
+                let _ = result::free_sync(address);
+            }
+            let _ = result::stream::destroy(self.stream);
+            let _ = result::primary_ctx::release(self.device);
+        }
+    }
+}

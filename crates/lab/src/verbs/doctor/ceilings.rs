@@ -1,0 +1,40 @@
+//! What a device can do at most: rates that a training step cannot pass.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use frugan_autograd::{DType, Device, Result as TensorResult, Var, cuda, no_grad};
+
+use super::report::Ceilings;
+
+const REPEATS: usize = 20;
+
+pub(super) fn measure(device: Device) -> Result<Ceilings> {
+    const SIDE: usize = 4096;
+    const COPIED_BYTES: usize = 1 << 28;
+    let matrix = Var::full(0.5, &[SIDE, SIDE], DType::F32, &device)?;
+    let long = Var::zeros(&[COPIED_BYTES / 4], DType::F32, &device)?;
+    let short = Var::zeros(&[1], DType::F32, &device)?;
+    let product_s = seconds(device, || matrix.matmul(&matrix).map(drop))?;
+    let copy_s = seconds(device, || long.copy().map(drop))?;
+    let launch_s = seconds(device, || short.scale(1.0).map(drop))?;
+    Ok(Ceilings {
+        matrix_tflops_f32: 2.0 * (SIDE as f64).powi(3) / product_s / 1e12,
+        copy_gb_per_s: 2.0 * COPIED_BYTES as f64 / copy_s / 1e9,
+        launch_us: launch_s * 1e6,
+    })
+}
+
+/// The shortest of three times, each the mean of many calls behind one wait; the first call compiles.
+fn seconds(device: Device, call: impl Fn() -> TensorResult<()>) -> Result<f64> {
+    no_grad(&call)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        cuda::synchronise(device)?;
+        let start = Instant::now();
+        (0..REPEATS).try_for_each(|_| no_grad(&call))?;
+        cuda::synchronise(device)?;
+        best = best.min(start.elapsed().as_secs_f64() / REPEATS as f64);
+    }
+    Ok(best)
+}

@@ -1,0 +1,163 @@
+//! The doctor's lines, or its JSON.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use frugan_autograd::cuda::{self, Parity, Part};
+use serde::Serialize;
+
+/// A library that was found, or why not.
+#[derive(Debug, Serialize)]
+pub(super) struct LibraryReport {
+    name: &'static str,
+    version: Option<String>,
+    path: Option<String>,
+    missing: Option<String>,
+}
+
+impl LibraryReport {
+    pub(super) fn of(part: Part) -> Self {
+        let name = part.label();
+        match cuda::find(part) {
+            Ok(found) => {
+                Self { name, version: Some(found.version), path: Some(found.path.display().to_string()), missing: None }
+            }
+            Err(missing) => Self { name, version: None, path: None, missing: Some(missing.to_string()) },
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DeviceReport {
+    pub(super) device: String,
+    pub(super) name: String,
+    pub(super) memory_bytes: Option<u64>,
+    pub(super) free_bytes: Option<u64>,
+}
+
+/// One comparison.
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    pub(super) name: String,
+    pub(super) passed: bool,
+    /// Relative: of an op's value, gradients and second gradients; of a step's moved weights.
+    pub(super) errors: Vec<f64>,
+    pub(super) tolerance: f64,
+}
+
+impl Check {
+    pub(super) fn of_op(parity: &Parity) -> Self {
+        Self {
+            name: format!("{} {:?} {:?}", parity.name, parity.dtype, parity.shapes),
+            passed: parity.passes(),
+            errors: parity.errors.to_vec(),
+            tolerance: parity.tolerance,
+        }
+    }
+}
+
+/// What a device can do at most.
+#[derive(Debug, Serialize)]
+pub(super) struct Ceilings {
+    /// Products of F32 matrices by the kernels of this crate.
+    pub(super) matrix_tflops_f32: f64,
+    /// Bytes read and written by a copy within the device.
+    pub(super) copy_gb_per_s: f64,
+    /// From a launch that does nothing to speak of.
+    pub(super) launch_us: f64,
+}
+
+/// What was seen so far. Lines are printed as they come; JSON at the end.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    #[serde(skip)]
+    json: bool,
+    libraries: Vec<LibraryReport>,
+    device: Option<DeviceReport>,
+    choice: Option<String>,
+    checks: Vec<Check>,
+    arena_peak_bytes: Option<u64>,
+    ceilings: Option<Ceilings>,
+}
+
+impl Report {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            libraries: Vec::new(),
+            device: None,
+            choice: None,
+            checks: Vec::new(),
+            arena_peak_bytes: None,
+            ceilings: None,
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.json {
+            println!("{text}");
+        }
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.line(text);
+    }
+
+    pub(super) fn library(&mut self, library: LibraryReport) {
+        let LibraryReport { name, version, path, missing } = &library;
+        match missing {
+            Some(missing) => self.line(&format!("missing  {missing}")),
+            None => {
+                let (version, path) = (version.as_deref().unwrap_or("?"), path.as_deref().unwrap_or("?"));
+                self.line(&format!("found    {name} {version} at {path}"));
+            }
+        }
+        self.libraries.push(library);
+    }
+
+    pub(super) fn device(&mut self, device: DeviceReport) {
+        let memory = match (device.memory_bytes, device.free_bytes) {
+            (Some(total), Some(free)) => format!(", {} of {} MiB free", free >> 20, total >> 20),
+            _ => String::new(),
+        };
+        self.line(&format!("device   {}: {}{memory}", device.device, device.name));
+        self.device = Some(device);
+    }
+
+    pub(super) fn choice(&mut self, choice: &str) {
+        self.line(&format!("device   {choice}"));
+        self.choice = Some(choice.to_string());
+    }
+
+    pub(super) fn check(&mut self, check: Check) {
+        let verdict = if check.passed { "PASS" } else { "FAIL" };
+        let errors: Vec<String> = check.errors.iter().map(|error| format!("{error:.1e}")).collect();
+        self.line(&format!("{verdict}     {}: {}, at most {:.0e}", check.name, errors.join(" "), check.tolerance));
+        self.checks.push(check);
+    }
+
+    pub(super) fn arena(&mut self, peak: u64, reserved: u64) {
+        self.line(&format!("memory   {} MiB at most in use, {} MiB reserved", peak >> 20, reserved >> 20));
+        self.arena_peak_bytes = Some(peak);
+    }
+
+    pub(super) fn ceilings(&mut self, ceilings: Ceilings) {
+        let Ceilings { matrix_tflops_f32, copy_gb_per_s, launch_us } = &ceilings;
+        self.line(&format!(
+            "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices (own kernels), {copy_gb_per_s:.0} GB/s in \
+             copies, {launch_us:.1} us a launch"
+        ));
+        self.ceilings = Some(ceilings);
+    }
+
+    /// The sum of it, and the exit code: 1 if a check failed.
+    pub(super) fn finish(self) -> Result<ExitCode> {
+        let failed = self.checks.iter().filter(|check| !check.passed).count();
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&self)?);
+        } else if !self.checks.is_empty() {
+            println!("{} checks passed, {failed} failed", self.checks.len() - failed);
+        }
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}

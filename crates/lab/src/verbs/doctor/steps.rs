@@ -1,0 +1,84 @@
+//! One training iteration of small models on a device and on the CPU, from the same weights and draws.
+
+use anyhow::Result;
+use frugan_autograd::{Device, fetch};
+use frugan_data::{DataConfig, DataName};
+use frugan_train::{Config, Trainer};
+
+use super::report::Check;
+
+const BIGGAN: &str = r#"
+[model]
+name = "biggan"
+g_ch = 8
+d_ch = 8
+[augment]
+policy = "color,translation,cutout"
+[data]
+name = "synthetic"
+num_images = 40
+[optim]
+batch = 8
+num_d_steps = 4
+g = { lr = 0.01, eps = 1.0 }
+d = { lr = 0.01, eps = 1.0 }
+"#;
+
+const STYLEGAN2: &str = r#"
+[model]
+name = "stylegan2"
+channel_max = 16
+latent_dim = 32
+w_dim = 32
+mapping_layers = 2
+[augment]
+policy = ""
+[augment.ada]
+p = 0.8
+[loss]
+name = "non_saturating"
+[loss.r1]
+[loss.path_length]
+[data]
+name = "synthetic"
+num_images = 40
+[optim]
+batch = 8
+num_d_steps = 1
+first = "g"
+g = { lr = 0.01, eps = 1.0 }
+d = { lr = 0.01, eps = 1.0 }
+ema = { halflife_kimg = 0.02 }
+"#;
+
+/// The distance of the two devices' weights may be this share of the step's length. Adam's epsilon is large in these
+/// models: with its usual one the first steps divide each gradient by its own size, so that the rounding of a small one
+/// moves a weight by as much as a large one does.
+const TOLERANCE: f64 = 0.005;
+
+pub(super) fn compare(device: Device) -> Result<Vec<Check>> {
+    [("biggan", BIGGAN), ("stylegan2", STYLEGAN2)].into_iter().map(|(name, text)| step(name, text, device)).collect()
+}
+
+fn step(name: &str, text: &str, device: Device) -> Result<Check> {
+    let config = Config::from_toml(text)?;
+    let data = DataConfig { name: DataName::Synthetic, num_images: Some(40), ..DataConfig::default() };
+    let splits = frugan_data::open(&data)?;
+    let after = |device: Device| -> Result<[Vec<f64>; 2]> {
+        let mut trainer = Trainer::new(&config, &splits, &device)?;
+        let before = weights(&trainer)?;
+        trainer.step()?;
+        Ok([before, weights(&trainer)?])
+    };
+    let ([start, want], [_, got]) = (after(Device::Cpu)?, after(device)?);
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let error = distance(&got, &want) / distance(&start, &want);
+    let passed = got.len() == want.len() && error <= TOLERANCE;
+    Ok(Check { name: format!("one iteration of {name}"), passed, errors: vec![error], tolerance: TOLERANCE })
+}
+
+fn weights(trainer: &Trainer) -> Result<Vec<f64>> {
+    let networks = [trainer.generator.params(), trainer.discriminator.params()];
+    let vars: Vec<_> = networks.iter().flat_map(|params| params.weights()).collect();
+    Ok(fetch(&vars)?.concat())
+}
