@@ -15,7 +15,7 @@ use serde_json::json;
 use super::generate::picture::write_png;
 use crate::failure::{InputContext, input};
 use crate::report::number;
-use crate::runs::{lift, prepare_out};
+use crate::runs::{lift, prepare_out, tell_choice};
 
 /// The folder gets projection.png (the target, the image of the mean style, the projection), w.safetensors and
 /// distance.jsonl. The same seed gives the same bytes.
@@ -61,6 +61,7 @@ const SMALLEST_SIDE: usize = 8;
 
 /// Loads, checks, descends, writes.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    tell_choice(&args.device);
     let device: Device = args.device.parse().input(format!("--device {}", args.device))?;
     let snapshot = Snapshot::load(&args.snapshot, &device).map_err(lift)?;
     let (model, classes) = (snapshot.config.model.name(), snapshot.about.num_classes);
