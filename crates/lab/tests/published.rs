@@ -62,6 +62,12 @@ fn the_ffhq_table_as_published() {
 }
 
 #[test]
+fn the_studies_at_a_tenth_of_the_data() {
+    check("model-size-paper.txt", &["reproduce", "model-size", "--scale", "paper", "--dry-run"]);
+    check("r1-strength-paper.txt", &["reproduce", "r1-strength", "--scale", "paper", "--dry-run"]);
+}
+
+#[test]
 fn the_published_numbers_are_the_papers() {
     // BigGAN on CIFAR-10 as DiffAugment's scripts launch it.
     let text = resolved(&["reproduce", "table1", "--scale", "paper", "--dry-run"]);
