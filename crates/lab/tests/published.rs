@@ -52,7 +52,7 @@ fn the_cifar_tables_as_published() {
 #[test]
 fn the_low_shot_table_as_published() {
     let text = check("low-shot-paper.txt", &["reproduce", "low-shot", "--scale", "paper", "--dry-run"]);
-    assert!(text.starts_with("# low-shot: 10 runs fill 20 cells\n"), "each folder is a data set of its own");
+    assert!(text.starts_with("# low-shot: 10 runs fill 40 cells\n"), "each folder is a data set of its own");
 }
 
 #[test]
