@@ -21,7 +21,7 @@ pub(crate) struct Arena {
     peak: usize,
 }
 
-/// Bytes of an [`Arena`].
+/// Bytes of a device's arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Asked of the driver.
