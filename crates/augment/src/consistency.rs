@@ -46,6 +46,25 @@ pub struct CrDraws {
     pub draws: Draws,
 }
 
+impl CrDraws {
+    /// The draws of these images of the batch, in this order.
+    ///
+    /// ```
+    /// use frugan_augment::{CrDraws, Draws};
+    /// let draws = CrDraws { flip: vec![true, false, false], draws: Draws::default() };
+    /// assert_eq!(draws.select(&[2, 0]).flip, [false, true]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the batch has no such image.
+    #[must_use]
+    pub fn select(&self, images: &[usize]) -> Self {
+        let flip =
+            if self.flip.is_empty() { Vec::new() } else { images.iter().map(|image| self.flip[*image]).collect() };
+        Self { flip, draws: self.draws.select(images) }
+    }
+}
+
 impl CrAugment {
     /// Reads a string such as `flip,translation`, `flip` or `translation`; empty is the identity.
     ///

@@ -187,18 +187,33 @@ impl Draws {
     /// # Panics
     /// If the range leaves the batch.
     pub fn narrow(&self, start: usize, len: usize) -> Self {
-        fn part<T: Clone>(list: &[T], start: usize, len: usize) -> Vec<T> {
-            list[start..start + len].to_vec()
+        self.select(&(start..start + len).collect::<Vec<_>>())
+    }
+
+    /// The draws of these images of the batch, in this order.
+    ///
+    /// ```
+    /// use frugan_augment::{Draw, Draws};
+    /// # fn main() -> Result<(), frugan_augment::DrawsError> {
+    /// let draws = Draws::new(vec![Draw::Brightness { u: vec![0.1, 0.2, 0.3] }])?;
+    /// assert_eq!(draws.select(&[2, 0]).as_slice(), [Draw::Brightness { u: vec![0.3, 0.1] }]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    /// If the batch has no such image.
+    #[must_use]
+    pub fn select(&self, images: &[usize]) -> Self {
+        fn part<T: Clone>(list: &[T], images: &[usize]) -> Vec<T> {
+            images.iter().map(|image| list[*image].clone()).collect()
         }
         let draws = self.draws.iter().map(|draw| match draw {
-            Draw::Brightness { u } => Draw::Brightness { u: part(u, start, len) },
-            Draw::Saturation { u } => Draw::Saturation { u: part(u, start, len) },
-            Draw::Contrast { u } => Draw::Contrast { u: part(u, start, len) },
-            Draw::Translation { tx, ty } => Draw::Translation { tx: part(tx, start, len), ty: part(ty, start, len) },
-            Draw::Cutout { ox, oy } => Draw::Cutout { ox: part(ox, start, len), oy: part(oy, start, len) },
-            Draw::Extra { transform, values } => {
-                Draw::Extra { transform: *transform, values: part(values, start, len) }
-            }
+            Draw::Brightness { u } => Draw::Brightness { u: part(u, images) },
+            Draw::Saturation { u } => Draw::Saturation { u: part(u, images) },
+            Draw::Contrast { u } => Draw::Contrast { u: part(u, images) },
+            Draw::Translation { tx, ty } => Draw::Translation { tx: part(tx, images), ty: part(ty, images) },
+            Draw::Cutout { ox, oy } => Draw::Cutout { ox: part(ox, images), oy: part(oy, images) },
+            Draw::Extra { transform, values } => Draw::Extra { transform: *transform, values: part(values, images) },
         });
         Self { draws: draws.collect() }
     }

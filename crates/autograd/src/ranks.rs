@@ -270,7 +270,7 @@ mod tests {
                 let of_rows = ranks.rows(6).into_iter().flat_map(|row| by_row[2 * row..2 * row + 2].to_vec());
                 assert_eq!(own.to_vec::<f64>()?, of_rows.collect::<Vec<_>>());
                 assert_eq!(ranks.gather(&own)?.to_vec::<f64>()?, by_row);
-                Ok(ranks.own_ints(&(0..6).collect::<Vec<i32>>().into())?.to_vec()?)
+                ranks.own_ints(&(0..6).collect::<Vec<i32>>().into())?.to_vec()
             })?;
             let mut rows: Vec<i32> = held.concat();
             rows.sort_unstable();

@@ -138,10 +138,31 @@ impl Loader {
     /// # Ok::<(), frugan_data::Error>(())
     /// ```
     pub fn batch(&self, step: u64) -> Batch {
+        self.images(&self.fetches(step))
+    }
+
+    /// These rows of [`Loader::batch`], in this order: a rank's part.
+    ///
+    /// ```
+    /// use frugan_data::{Loader, Sampling, synthetic};
+    /// let loader = Loader::new(&synthetic::test(32), 8, 0, Sampling::default())?;
+    /// let (part, whole) = (loader.rows(3, &[6, 1]), loader.batch(3));
+    /// assert_eq!(part.labels, [whole.labels[6], whole.labels[1]]);
+    /// # Ok::<(), frugan_data::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the batch has no such row.
+    pub fn rows(&self, step: u64, rows: &[usize]) -> Batch {
+        let fetches = self.fetches(step);
+        self.images(&rows.iter().map(|row| fetches[*row]).collect::<Vec<_>>())
+    }
+
+    fn images(&self, fetches: &[Fetch]) -> Batch {
         let width = self.dataset.shape[2];
-        let mut images = Vec::with_capacity(self.batch * self.dataset.image_bytes());
-        let mut labels = Vec::with_capacity(self.batch);
-        for Fetch { index, mirrored } in self.fetches(step) {
+        let mut images = Vec::with_capacity(fetches.len() * self.dataset.image_bytes());
+        let mut labels = Vec::with_capacity(fetches.len());
+        for Fetch { index, mirrored } in fetches.iter().copied() {
             let floats = |pixel: &u8| self.floats[usize::from(*pixel)];
             let image = self.dataset.image(index as usize);
             if mirrored {

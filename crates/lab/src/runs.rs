@@ -9,6 +9,7 @@ use frugan_train::{Config, Error, Outcome, Plan, Record, Status};
 
 use crate::config::{Resolved, annotated};
 use crate::failure::{InputContext, input, sentence};
+use crate::launch::launch;
 use crate::progress::Progress;
 use crate::signals::Signals;
 
@@ -81,7 +82,13 @@ fn run_one(job: Job, label: String, signals: &Signals) -> Result<Ended> {
         return Ok(Ended::Finished(outcome));
     }
     let progress = Progress::new(label.clone(), job.plan.config().train.steps);
-    let outcome = job.plan.run(&progress, &signals.interrupt());
+    let outcome = match job.plan.config().ranks.count {
+        1 => job.plan.run(&progress, &signals.interrupt()),
+        _ => {
+            let (member, _followers) = launch(job.plan.config(), job.plan.dir())?;
+            job.plan.lead(member, &progress, &signals.interrupt())
+        }
+    };
     progress.finish();
     match outcome {
         Ok(Outcome { status: Status::Interrupted, .. }) => Ok(Ended::Interrupted),

@@ -70,7 +70,14 @@ impl PathLength {
     /// # Errors
     /// As [`path_lengths`].
     pub fn penalty(&mut self, images: &Var, ws: &Var, noise: &Var) -> Result<Var> {
-        let lengths = path_lengths(images, ws, noise)?;
+        self.penalty_of(&path_lengths(images, ws, noise)?)
+    }
+
+    /// [`PathLength::penalty`] from the lengths of a batch, `[n]`.
+    ///
+    /// # Errors
+    /// If the lengths are of another type or device.
+    pub fn penalty_of(&mut self, lengths: &Var) -> Result<Var> {
         let mean = self.mean.scale(1.0 - self.decay)?.add(&lengths.mean()?.scale(self.decay)?)?;
         self.mean = mean.detach();
         lengths.sub(&mean)?.square()

@@ -1,6 +1,7 @@
 //! How a model pair is built from its config.
 
-use frugan_autograd::{DType, Device};
+use frugan_autograd::{DType, Device, Ranks};
+use frugan_nn::{Builder, Purpose};
 
 use crate::ModelConfig;
 use crate::biggan::BigganConfig;
@@ -14,17 +15,26 @@ impl Default for ModelConfig {
 }
 
 /// Where tensors live, and what their numbers are.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Placement {
     /// F32 for training; F64 where a result is checked to its last digits.
     pub dtype: DType,
     /// The device.
     pub device: Device,
+    /// Who shares the statistics of batch norm: [`Ranks::alone`], unless it is synchronised.
+    pub batch_norm: Ranks,
 }
 
 impl Default for Placement {
     fn default() -> Self {
-        Self { dtype: DType::F32, device: Device::Cpu }
+        Self { dtype: DType::F32, device: Device::Cpu, batch_norm: Ranks::alone() }
+    }
+}
+
+impl Placement {
+    /// What makes a network's tensors there; `purpose` tells the networks of a run apart.
+    pub fn builder(&self, seed: u64, purpose: Purpose) -> Builder {
+        Builder::new(seed, purpose, self.dtype, &self.device).with_batch_norm(self.batch_norm.clone())
     }
 }
 
@@ -40,6 +50,15 @@ impl ModelConfig {
     /// Length of the generator's z.
     pub fn latent_dim(&self) -> usize {
         self.family().latent_dim()
+    }
+
+    /// Samples that share batch norm's statistics; 0: the whole batch, or no batch norm at all.
+    pub fn bn_group(&self) -> usize {
+        match self {
+            Self::Biggan(config) => config.bn_group,
+            Self::Dcgan(config) => config.bn_group,
+            _ => 0,
+        }
     }
 
     /// Both networks in f32 on the CPU, with first weights drawn from `seed`: the same seed gives the same weights.
@@ -62,7 +81,7 @@ impl ModelConfig {
         placement: Placement,
     ) -> Result<Models, ModelError> {
         Ok(Models {
-            generator: self.build_generator(num_classes, resolution, seed, placement)?,
+            generator: self.build_generator(num_classes, resolution, seed, placement.clone())?,
             discriminator: self.family().discriminator(num_classes, resolution, seed, placement)?,
         })
     }

@@ -64,7 +64,7 @@ impl Family for MlpConfig {
         placement: Placement,
     ) -> std::result::Result<Box<dyn Generator>, ModelError> {
         self.check(num_classes, resolution)?;
-        let b = Builder::new(seed, Purpose::new("init.generator"), placement.dtype, &placement.device);
+        let b = placement.builder(seed, Purpose::new("init.generator"));
         let pixels = IMAGE_CHANNELS * resolution * resolution;
         Ok(Box::new(MlpGenerator {
             embed: Embedding::new(&b.at("embed"), num_classes, self.latent_dim, &LAYER)?,
@@ -85,7 +85,7 @@ impl Family for MlpConfig {
         placement: Placement,
     ) -> std::result::Result<Box<dyn Discriminator>, ModelError> {
         self.check(num_classes, resolution)?;
-        let b = Builder::new(seed, Purpose::new("init.discriminator"), placement.dtype, &placement.device);
+        let b = placement.builder(seed, Purpose::new("init.discriminator"));
         Ok(Box::new(MlpDiscriminator {
             hidden: self.hidden(&b, IMAGE_CHANNELS * resolution * resolution)?,
             output: Linear::new(&b.at("output"), self.width, 1, &LAYER)?,

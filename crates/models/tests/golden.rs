@@ -4,12 +4,14 @@
 #[path = "../../nn/tests/golden_file/mod.rs"]
 mod golden_file;
 
-use frugan_autograd::{DType, Device, GraphMode, Ints, Tensor, Var, grad, no_grad};
+use frugan_autograd::{DType, GraphMode, Ints, Tensor, Var, grad, no_grad};
 use frugan_models::{BigganConfig, ModelConfig, Models, Placement};
 use frugan_nn::{Kind, Mode, Params, TensorMap};
 use golden_file::{GoldenFile, open};
 
-const EXACT: Placement = Placement { dtype: DType::F64, device: Device::Cpu };
+fn exact() -> Placement {
+    Placement { dtype: DType::F64, ..Placement::default() }
+}
 
 /// The networks of a file, in f64.
 fn models(file: &GoldenFile) -> Models {
@@ -23,7 +25,7 @@ fn models(file: &GoldenFile) -> Models {
             ..config
         };
     }
-    ModelConfig::Biggan(config).build_at(file.usize("n_classes"), 32, 0, EXACT).unwrap()
+    ModelConfig::Biggan(config).build_at(file.usize("n_classes"), 32, 0, exact()).unwrap()
 }
 
 /// Checks outputs, buffers afterwards, and the gradients by the input and by every weight.

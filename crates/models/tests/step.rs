@@ -4,12 +4,14 @@
 #[path = "../../nn/tests/golden_file/mod.rs"]
 mod golden_file;
 
-use frugan_autograd::{DType, Device, GraphMode, Ints, Result, Var, concat, grad_of_scalar, no_grad};
+use frugan_autograd::{DType, GraphMode, Ints, Result, Var, concat, grad_of_scalar, no_grad};
 use frugan_models::{BigganConfig, ModelConfig, Models, Placement};
 use frugan_nn::{Adam, AdamConfig, Ema, Mode, Params};
 use golden_file::{GoldenFile, open};
 
-const EXACT: Placement = Placement { dtype: DType::F64, device: Device::Cpu };
+fn exact() -> Placement {
+    Placement { dtype: DType::F64, ..Placement::default() }
+}
 
 /// The draws of a file, one after the other.
 struct Draws<'a> {
@@ -87,8 +89,8 @@ fn two_plain_iterations() {
         ..Default::default()
     };
     let config = ModelConfig::Biggan(config);
-    let models = config.build_at(file.usize("n_classes"), 32, 0, EXACT).unwrap();
-    let average = config.build_generator(file.usize("n_classes"), 32, 0, EXACT).unwrap();
+    let models = config.build_at(file.usize("n_classes"), 32, 0, exact()).unwrap();
+    let average = config.build_generator(file.usize("n_classes"), 32, 0, exact()).unwrap();
     let (g, d) = (models.generator.params(), models.discriminator.params());
     g.load(&file.under("param.G.")).unwrap();
     d.load(&file.under("param.D.")).unwrap();

@@ -1,6 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy 2015).
 
-use frugan_autograd::{Result, Var, concat, no_grad};
+use frugan_autograd::{BatchMoments, Ranks, Result, Var, concat, no_grad};
 
 use crate::builder::Builder;
 use crate::ema::average;
@@ -32,13 +32,16 @@ pub(crate) struct Statistics {
     mean: Var,
     var: Var,
     options: BatchNormOptions,
+    /// Who shares the statistics of a batch: synchronised batch norm where this is not one rank alone.
+    ranks: Ranks,
 }
 
 impl Statistics {
     /// Buffers `stored_mean` (0) and `stored_var` (1).
     pub(crate) fn new(builder: &Builder, channels: usize, options: BatchNormOptions) -> Result<Self> {
         let mean = builder.buffer("stored_mean", &[channels], Init::ZEROS)?;
-        Ok(Self { mean, var: builder.buffer("stored_var", &[channels], Init::ONES)?, options })
+        let var = builder.buffer("stored_var", &[channels], Init::ONES)?;
+        Ok(Self { mean, var, options, ranks: builder.batch_norm().clone() })
     }
 
     /// `scale * normalised + shift`, then a ReLU if asked. Scale and shift are `[1, c]` or `[n, c]`.
@@ -62,10 +65,13 @@ impl Statistics {
     }
 
     fn by_batch(&self, x: &Var, (scale, shift): (&Var, &Var), relu: bool, mode: Mode) -> Result<Var> {
-        let Some(weight) = mode.statistics_weight(self.options.momentum) else {
-            return x.batch_norm(scale, shift, self.options.eps, relu);
+        let eps = self.options.eps;
+        let (y, moments) = match (mode.statistics_weight(self.options.momentum), self.ranks.is_alone()) {
+            (None, true) => return x.batch_norm(scale, shift, eps, relu),
+            (Some(_), true) => x.batch_norm_stats(scale, shift, eps, relu)?,
+            (_, false) => self.by_all_ranks(x, (scale, shift), relu)?,
         };
-        let (y, moments) = x.batch_norm_stats(scale, shift, self.options.eps, relu)?;
+        let Some(weight) = mode.statistics_weight(self.options.momentum) else { return Ok(y) };
         no_grad(|| {
             let count = moments.count as f64;
             let unbiased = moments.var.detach().scale(count / (count - 1.0).max(1.0))?;
@@ -73,6 +79,22 @@ impl Statistics {
             average(&self.var, &unbiased, weight)
         })?;
         Ok(y)
+    }
+
+    /// By the statistics of all ranks' rows, each rank holding as many.
+    fn by_all_ranks(&self, x: &Var, (scale, shift): (&Var, &Var), relu: bool) -> Result<(Var, BatchMoments)> {
+        let size = self.ranks.size();
+        let mean_of = |v: &Var| self.ranks.sum(&v.mean_keep(&[0, 2, 3])?)?.scale(1.0 / size as f64);
+        let planes = |v: &Var| v.reshape(&[v.dims()[0], v.dims()[1], 1, 1]);
+        let mean = mean_of(x)?;
+        let centred = x.sub(&mean)?;
+        let var = mean_of(&centred.square()?)?;
+        let normal = centred.div(&var.affine(1.0, self.options.eps)?.sqrt()?)?;
+        let y = normal.mul(&planes(scale)?)?.add(&planes(shift)?)?;
+        let y = if relu { y.relu()? } else { y };
+        let channels = |v: &Var| v.detach().reshape(&[v.elem_count()]);
+        let count = size * x.elem_count() / mean.elem_count();
+        Ok((y, BatchMoments { mean: channels(&mean)?, var: channels(&var)?, count }))
     }
 
     fn by_running(&self, x: &Var, (scale, shift): (&Var, &Var), relu: bool) -> Result<Var> {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use frugan_autograd::{DType, Device, Result, Tensor, Var};
+use frugan_autograd::{DType, Device, Ranks, Result, Tensor, Var};
 
 use crate::init::Init;
 use crate::params::{Kind, Params};
@@ -32,13 +32,26 @@ pub struct Builder {
     purpose: Purpose,
     dtype: DType,
     device: Device,
+    batch_norm: Ranks,
     params: Rc<RefCell<Params>>,
 }
 
 impl Builder {
     /// A builder at the root of a network. Networks of one run take different purposes.
     pub fn new(seed: u64, purpose: Purpose, dtype: DType, device: &Device) -> Self {
-        Self { prefix: String::new(), seed, purpose, dtype, device: *device, params: Rc::default() }
+        let batch_norm = Ranks::alone();
+        Self { prefix: String::new(), seed, purpose, dtype, device: *device, batch_norm, params: Rc::default() }
+    }
+
+    /// The same builder, whose batch norms share their statistics among these ranks.
+    #[must_use]
+    pub fn with_batch_norm(self, ranks: Ranks) -> Self {
+        Self { batch_norm: ranks, ..self }
+    }
+
+    /// Who shares the statistics of batch norm.
+    pub(crate) fn batch_norm(&self) -> &Ranks {
+        &self.batch_norm
     }
 
     /// The same builder inside module `name`, which may hold dots.

@@ -30,6 +30,12 @@ impl AugmentDraws {
     pub fn narrow(&self, start: usize, len: usize) -> Self {
         Self { policy: self.policy.narrow(start, len), ada: self.ada.as_ref().map(|draws| draws.narrow(start, len)) }
     }
+
+    /// Those of these samples, in this order.
+    #[must_use]
+    pub fn select(&self, samples: &[usize]) -> Self {
+        Self { policy: self.policy.select(samples), ada: self.ada.as_ref().map(|draws| draws.select(samples)) }
+    }
 }
 
 impl Augmentation {

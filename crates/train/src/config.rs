@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::early_stop::EarlyStopConfig;
 use crate::error::{Error, Result};
 use crate::nonfinite::Nonfinite;
+use crate::ranks::RanksConfig;
 use crate::transfer::TransferConfig;
 
 /// One training run. The defaults are the DiffAugment paper's BigGAN on CIFAR-10 (its code's launch flags).
@@ -36,6 +37,9 @@ pub struct Config {
     pub eval: EvalConfig,
     /// Length and bookkeeping.
     pub train: TrainConfig,
+    /// Processes that share each batch. Default: one.
+    #[serde(skip_serializing_if = "RanksConfig::is_default")]
+    pub ranks: RanksConfig,
     /// First weights from a trained model. Default: none, they are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<TransferConfig>,
@@ -53,6 +57,7 @@ impl Default for Config {
             optim: OptimConfig::default(),
             eval: EvalConfig::default(),
             train: TrainConfig::default(),
+            ranks: RanksConfig::default(),
             transfer: None,
         }
     }
@@ -290,6 +295,7 @@ impl Config {
         at_least("train.tick_steps", t.tick_steps, 1)?;
         at_least("train.save_every_steps", t.save_every_steps, 1)?;
         at_least("train.monitor_images", t.monitor_images as u64, 1)?;
+        self.ranks.check(self)?;
         t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(&self.eval))?;
         self.transfer.as_ref().map_or(Ok(()), TransferConfig::check)
     }
@@ -298,6 +304,7 @@ impl Config {
     pub fn hash(&self) -> String {
         let mut same = self.clone();
         same.device = String::new();
+        same.ranks.timeout_s = RanksConfig::default().timeout_s;
         same.data.root = None;
         same.eval.weights = None;
         let digest = Sha256::digest(same.to_toml().as_bytes());

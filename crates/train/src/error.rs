@@ -43,6 +43,9 @@ pub enum Error {
     /// A value that is not finite, under the policy `nonfinite = "stop"` (or `skip:N` used up).
     #[error("{0}")]
     NonFinite(String),
+    /// A rank that is gone or does not answer: its number, and the step that it was in.
+    #[error("{0}")]
+    Ranks(String),
     /// From the data set.
     #[error(transparent)]
     Data(#[from] frugan_data::Error),
@@ -57,7 +60,7 @@ pub enum Error {
 impl Error {
     /// Whether the user can mend it (exit code 2) or it is ours (exit code 1).
     pub fn is_input(&self) -> bool {
-        !matches!(self, Self::Tensor(_) | Self::NonFinite(_))
+        !matches!(self, Self::Tensor(_) | Self::NonFinite(_) | Self::Ranks(_))
     }
 
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {

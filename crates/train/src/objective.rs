@@ -5,7 +5,7 @@ mod generator;
 mod judged;
 
 use frugan_augment::{CrAugment, Policy};
-use frugan_autograd::{DType, Device, Ints, Var, concat};
+use frugan_autograd::{Device, Ints, Ranks, Var, concat};
 use frugan_losses::{
     AcganConfig, Adversarial, Apa, BcrConfig, FeatureMatchingConfig, GradientPenaltyConfig, InstanceNoiseConfig, Lecam,
     Pairing, PathLength, R1Config, R1Images, ZcrConfig, consistency, flip_labels, r1_penalty,
@@ -16,6 +16,7 @@ use frugan_nn::Mode;
 use crate::augmentation::{AugmentDraws, Augmentation};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::setup::Setup;
 use draws::like;
 use judged::Judged;
 
@@ -43,6 +44,8 @@ pub struct Objective {
     pub path_length: PathLength,
     /// APA's controller, which is state; `None` without APA.
     pub apa: Option<Apa>,
+    /// Who shares the batch.
+    pub(crate) ranks: Ranks,
 }
 
 /// Consistency regularisation of D.
@@ -101,6 +104,16 @@ impl Objective {
     /// # Errors
     /// If the augmentation or a pairing is not possible.
     pub fn new(config: &Config, device: &Device) -> Result<Self> {
+        Self::in_setup(config, &Setup::on(*device))
+    }
+
+    /// [`Objective::new`] in other numbers or shared by ranks. Images are then this rank's, and logits and lengths are gathered
+    /// from all of them, for running means and relativistic losses read the whole batch. A loss may still differ between
+    /// ranks, by penalties on this rank's images: the batch's is the mean.
+    ///
+    /// # Errors
+    /// As [`Objective::new`].
+    pub fn in_setup(config: &Config, setup: &Setup) -> Result<Self> {
         let input = |e: String| Error::Config(e);
         let loss = &config.loss;
         let augmentation = Augmentation::new(&config.augment)?;
@@ -128,9 +141,10 @@ impl Objective {
             label_flip: loss.label_flip.filter(|share| *share > 0.0),
             acgan: loss.acgan,
             path_length_weight: path_length.weight,
-            lecam: Lecam::new(loss.lecam, DType::F32, device)?,
-            path_length: PathLength::new(path_length.decay, DType::F32, device)?,
+            lecam: Lecam::new(loss.lecam, setup.dtype, &setup.device)?,
+            path_length: PathLength::new(path_length.decay, setup.dtype, &setup.device)?,
             apa: loss.apa.map(Apa::new),
+            ranks: setup.ranks.clone(),
         })
     }
 
@@ -175,7 +189,7 @@ impl Objective {
         let moved = batch.moved_fake.map(|moved| self.augment_if(on.d_fake, moved, &of_fakes)).transpose()?;
         let moved = moved.map(|moved| further(moved, batch.fake_labels));
 
-        let judged = Judged::of(d, &self.with_noise(images, draws.noise.as_ref())?)?;
+        let judged = Judged::of(d, &self.with_noise(images, draws.noise.as_ref())?, &self.ranks)?;
         let (fake_logits, real_logits) = (judged.logits(0)?, judged.logits(1)?);
         let parts = if draws.flips.contains(&true) {
             let (as_real, as_fake) = flip_labels(&real_logits, &fake_logits, &draws.flips)?;
@@ -189,7 +203,7 @@ impl Objective {
         }
         penalties.extend(self.lecam.step(&real_logits, &fake_logits, itr)?.map(|penalty| ("lecam", penalty)));
         if let (Some(r1), true) = (&self.r1, with_r1) {
-            let penalty = r1_penalty(&real_logits, r1.differentiated(&raw, &real))?;
+            let penalty = r1_penalty(&judged.own_logits(1)?, r1.differentiated(&raw, &real))?;
             penalties.push(("r1", penalty.mean()?.scale(0.5 * r1.gamma)?));
         }
         if let (Some(bcr), Some((of_fake, of_real))) = (&self.bcr, balanced) {
@@ -254,7 +268,7 @@ impl Objective {
         if let (Some(config), Some(draws)) = (&self.instance_noise, draws) {
             let mut draws = draws.clone();
             for (image, _) in &mut images {
-                *image = config.add(image, draws.kimg, || draws.next(image))?;
+                *image = config.add(image, draws.kimg, || draws.next(image, &self.ranks))?;
             }
         }
         Ok(images)

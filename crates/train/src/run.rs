@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use frugan_autograd::{Device, detect_nonfinite};
+use frugan_autograd::{Device, Ranks, detect_nonfinite};
 
 use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
@@ -19,8 +19,10 @@ use crate::log::Log;
 use crate::monitor::{Warning, warnings};
 use crate::observer::{Observer, Speed};
 use crate::outcome::{Outcome, Status, evaluations};
+use crate::ranks::Member;
 use crate::recipe;
 use crate::run_dir::{RunDir, newest_state};
+use crate::setup::Setup;
 use crate::snapshot::{self, About};
 use crate::state::{self, Progress};
 use crate::stats::{Record, cut_after};
@@ -99,12 +101,36 @@ impl Plan {
     /// # Errors
     /// What [`Error`] names. A run that failed can be started again with the same command.
     pub fn run(self, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
+        self.run_with(None, observer, interrupt)
+    }
+
+    /// [`Plan::run`] as rank 0 of `ranks.count`, which [`Room::lead`](crate::Room::lead) gave.
+    ///
+    /// # Errors
+    /// As [`Plan::run`], and if another rank is gone or hangs.
+    pub fn lead(self, member: Member, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
+        self.run_with(Some(Arc::new(member)), observer, interrupt)
+    }
+
+    fn run_with(self, member: Option<Arc<Member>>, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
         let run = RunDir::open(&self.dir)?;
-        let mut trainer = Trainer::new(&self.config, &self.splits, &self.device)?;
+        let ranks = member.as_ref().map_or_else(Ranks::alone, |member| member.ranks(&self.config));
+        if ranks.size() != self.config.ranks.count {
+            return Err(Error::Config(format!(
+                "ranks.count = {}: {} came; `frugan train --gpus {}` starts them all",
+                self.config.ranks.count,
+                ranks.size(),
+                self.config.ranks.count
+            )));
+        }
+        let mut trainer = Trainer::in_setup(&self.config, &self.splits, &Setup { ranks, ..Setup::on(self.device) })?;
         let is_new = run.states()?.is_empty();
         let (progress, mut notes) = resume(&run, &mut trainer)?;
         if let Some(from) = self.config.transfer.as_ref().filter(|_| is_new) {
             notes.extend(transfer::apply(from, &trainer)?);
+        }
+        if let Some(member) = &member {
+            member.begin(trainer.itr, trainer.itr > 0)?;
         }
         cut_after(&run.file("stats.jsonl"), trainer.itr)?;
         for metric in run.metrics()? {
@@ -118,6 +144,7 @@ impl Plan {
             trainer,
             progress,
             plan: &self,
+            member,
             observer,
         };
         running.note(&self.headline())?;
@@ -173,6 +200,8 @@ struct Running<'a> {
     progress: Progress,
     log: Log,
     tick_started: Instant,
+    /// The other ranks, if there are some.
+    member: Option<Arc<Member>>,
     observer: &'a dyn Observer,
 }
 
@@ -188,7 +217,7 @@ impl Running<'_> {
                 self.note(&format!("stopped at step {} as asked; the same command goes on", self.trainer.itr))?;
                 return Outcome::read(self.run.path(), Status::Interrupted, &self.plan.config.eval);
             }
-            self.trainer.step().map_err(|error| self.explain(error))?;
+            self.step().map_err(|error| self.explain(error))?;
             let step = self.trainer.itr;
             let ends = step == t.steps;
             self.observer.step(step, t.steps);
@@ -211,6 +240,13 @@ impl Running<'_> {
             }
         }
         Outcome::read(self.run.path(), Status::Finished, &self.plan.config.eval)
+    }
+
+    /// A step of all ranks.
+    fn step(&mut self) -> Result<()> {
+        let Some(member) = &self.member else { return self.trainer.step() };
+        member.step(self.trainer.itr)?;
+        self.trainer.step().map_err(|error| member.failure().map_or(error, Error::Ranks))
     }
 
     fn early_stop(&self) -> Result<Option<EarlyStop>> {
@@ -303,7 +339,7 @@ impl Running<'_> {
     /// Runs the failed step again and asks each op, so that the message names the first that went wrong.
     fn explain(&mut self, error: Error) -> Error {
         let Error::NonFinite(sentence) = error else { return error };
-        let op = match detect_nonfinite(|| self.trainer.step()) {
+        let op = match detect_nonfinite(|| self.step()) {
             Err(Error::Tensor(op)) => format!("; first: {op}"),
             _ => String::new(),
         };

@@ -57,7 +57,12 @@ impl RunDir {
 
     /// `state-<step>.safetensors`.
     pub fn state(&self, step: u64) -> PathBuf {
-        self.file(&format!("state-{step}.safetensors"))
+        Self::state_in(&self.path, step)
+    }
+
+    /// [`RunDir::state`] of a folder that another process holds.
+    pub(crate) fn state_in(path: &Path, step: u64) -> PathBuf {
+        path.join(format!("state-{step}.safetensors"))
     }
 
     /// `snapshot-<step>.safetensors`.

@@ -5,16 +5,17 @@ mod discriminator;
 mod generator;
 mod latents;
 
-use frugan_autograd::{Device, Ints, Tensor, Var};
+use frugan_autograd::{DType, Device, Ints, Ranks, Rows, Tensor, Var, update};
 use frugan_data::{Batch, Dataset, Loader, Splits};
-use frugan_models::{Discriminator, Generator, ModelError, Placement};
-use frugan_nn::{Adam, Params};
+use frugan_models::{Discriminator, Generator, ModelConfig, ModelError, Placement};
+use frugan_nn::{Adam, Kind, Params};
 
 use crate::augmentation::Augmentation;
 use crate::config::{Config, First};
 use crate::error::{Error, Result};
 use crate::monitor::pairwise_distance;
 use crate::objective::Objective;
+use crate::setup::Setup;
 use crate::stats::Sums;
 use crate::transfer;
 
@@ -24,6 +25,9 @@ pub(crate) use latents::{labels_of_data, latents};
 pub struct Trainer {
     pub(crate) config: Config,
     pub(crate) device: Device,
+    dtype: DType,
+    /// Who shares the batch.
+    ranks: Ranks,
     /// G, with its training weights.
     pub generator: Box<dyn Generator>,
     /// D.
@@ -52,6 +56,25 @@ impl Trainer {
     /// # Errors
     /// If a value of the configuration does not fit the data.
     pub fn new(config: &Config, splits: &Splits, device: &Device) -> Result<Self> {
+        Self::in_setup(config, splits, &Setup::on(*device))
+    }
+
+    /// Which rows of a batch a rank of several trains on.
+    pub fn rows(config: &Config) -> Rows {
+        match &config.model {
+            // The groups of its minibatch standard deviation take every so manyth image.
+            ModelConfig::StyleGan2(_) => Rows::Interleaved,
+            _ => Rows::Blocks,
+        }
+    }
+
+    /// [`Trainer::new`] in other numbers, or as one of the ranks that share each batch: all of them take the same steps, and
+    /// hold the same weights after each.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn in_setup(config: &Config, splits: &Splits, setup: &Setup) -> Result<Self> {
+        let Setup { device, dtype, ranks } = setup;
         let train = &splits.train;
         let [channels, height, width] = train.shape;
         if channels != 3 || height != width {
@@ -60,16 +83,18 @@ impl Trainer {
                 train.name
             )));
         }
-        let placement = Placement { device: *device, ..Placement::default() };
+        let placement = Placement { device: *device, dtype: *dtype, batch_norm: Ranks::alone() };
         let input = |e: ModelError| Error::Config(e.to_string());
-        let models = config.model.build_at(train.num_classes, height, config.seed, placement).map_err(input)?;
+        let batch_norm = if config.ranks.sync_bn { ranks.clone() } else { Ranks::alone() };
+        let shared = Placement { batch_norm, ..placement.clone() };
+        let models = config.model.build_at(train.num_classes, height, config.seed, shared).map_err(input)?;
         // The same seed gives the same weights: the average starts as a copy.
         let ema = config.model.build_generator(train.num_classes, height, config.seed, placement).map_err(input)?;
         if let Some(transfer) = &config.transfer {
             transfer.freeze(&models)?;
         }
         let [adam_g, adam_d] = config.optim.lazily_scaled();
-        let objective = Objective::new(config, device)?;
+        let objective = Objective::in_setup(config, setup)?;
         if config.loss.path_length.is_some() && models.generator.as_style().is_none() {
             return Err(Error::Config(format!(
                 "loss.path_length with model.name = \"{}\": only stylegan2 has styles; leave it out",
@@ -97,6 +122,8 @@ impl Trainer {
             ema,
             config: config.clone(),
             device: *device,
+            dtype: *dtype,
+            ranks: ranks.clone(),
             itr: 0,
             sums: Sums::default(),
             skipped_in_a_row: 0,
@@ -132,12 +159,27 @@ impl Trainer {
                 self.discriminator_phases()?;
             }
         }
+        self.share_buffers()?;
         let nimg = self.reals_seen();
         let (ema, source) = (self.ema.params(), self.generator.params());
         self.config.optim.ema.update(ema, source, self.config.optim.batch, self.itr, nimg)?;
         self.itr += 1;
         self.objective.augmentation.end_iteration(self.config.optim.batch * self.config.optim.num_d_steps);
         Ok(())
+    }
+
+    /// The average of w moved by each rank's own styles: its mean over ranks is the whole batch's, for it is linear. Batch norm
+    /// keeps each rank's own statistics, of which the first rank's are saved, as in published data-parallel runs.
+    fn share_buffers(&self) -> Result<()> {
+        if self.ranks.is_alone() || self.generator.as_style().is_none() {
+            return Ok(());
+        }
+        let all = self.generator.params().iter();
+        let buffers: Vec<&Var> =
+            all.filter(|(_, kind, _)| *kind == Kind::Buffer).map(|(_, _, buffer)| buffer).collect();
+        let mut means: Vec<Var> = buffers.iter().map(|buffer| buffer.detach()).collect();
+        self.ranks.mean_all(&mut means, &mut [])?;
+        buffers.into_iter().zip(&means).try_for_each(|(buffer, mean)| Ok(update::assign(buffer, mean)?))
     }
 
     /// Real images shown to D ahead of this iteration.
@@ -160,7 +202,7 @@ impl Trainer {
     }
 
     fn reals(&self, d_step: u64) -> Result<(Var, Ints)> {
-        let Batch { images, labels } = self.loader.batch(d_step);
+        let Batch { images, labels } = self.loader.rows(d_step, &self.ranks.rows(self.config.optim.batch));
         self.images(images, labels)
     }
 
@@ -168,6 +210,7 @@ impl Trainer {
     pub(crate) fn images(&self, images: Vec<f32>, labels: Vec<i32>) -> Result<(Var, Ints)> {
         let [channels, height, width] = self.image_shape();
         let tensor = Tensor::from_vec(images, (labels.len(), channels, height, width), &candle_core::Device::Cpu)?;
+        let tensor = tensor.to_dtype(self.dtype)?;
         Ok((Var::constant(tensor).to_device(&self.device)?, Ints::from(labels).to_device(&self.device)?))
     }
 

@@ -238,18 +238,35 @@ impl Draws {
     /// If the range leaves the batch.
     #[must_use]
     pub fn narrow(&self, start: usize, len: usize) -> Self {
+        self.select(&(start..start + len).collect::<Vec<_>>())
+    }
+
+    /// The draws of these images of the batch, in this order.
+    ///
+    /// ```
+    /// use frugan_augment::ada::{Draw, Draws, Step};
+    /// # fn main() -> Result<(), frugan_augment::ada::DrawsError> {
+    /// let hue = Draw { step: Step::Hue, values: vec![0.1, 0.2, 0.3], gates: vec![0.5; 3], pixels: vec![] };
+    /// assert_eq!(Draws::new(vec![hue])?.select(&[2, 0]).as_slice()[0].values, [0.3, 0.1]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    /// If the batch has no such image.
+    #[must_use]
+    pub fn select(&self, images: &[usize]) -> Self {
         let n = self.len().max(1);
         let part = |list: &[f32]| {
             let each = list.len() / n;
-            list[start * each..(start + len) * each].to_vec()
+            images.iter().flat_map(|image| &list[image * each..(image + 1) * each]).copied().collect()
         };
-        let narrowed = |draw: &Draw| Draw {
+        let selected = |draw: &Draw| Draw {
             step: draw.step,
             values: part(&draw.values),
             gates: part(&draw.gates),
             pixels: part(&draw.pixels),
         };
-        Self { draws: self.draws.iter().map(narrowed).collect() }
+        Self { draws: self.draws.iter().map(selected).collect() }
     }
 
     /// Whether these draws fit the pipe and a batch of this shape.

@@ -51,7 +51,7 @@ pub(super) fn networks(file: &GoldenFile, dtype: DType) -> Result<Models> {
         bn_eps: bn_eps.unwrap_or(published.bn_eps),
         ..published
     };
-    let placement = Placement { dtype, device: Device::Cpu };
+    let placement = Placement { dtype, ..Placement::default() };
     Ok(ModelConfig::Biggan(config).build_at(n_classes, RESOLUTION, 0, placement)?)
 }
 

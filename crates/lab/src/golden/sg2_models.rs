@@ -71,7 +71,7 @@ impl Config {
 /// Both networks as a file's config describes them, with first weights of their own.
 pub(super) fn networks(file: &GoldenFile, dtype: DType) -> Result<Models> {
     let config: Config = file.config()?;
-    let placement = Placement { dtype, device: Device::Cpu };
+    let placement = Placement { dtype, ..Placement::default() };
     let classes = config.c_dim.unwrap_or(0).max(1);
     Ok(ModelConfig::StyleGan2(config.model()).build_at(classes, RESOLUTION, 0, placement)?)
 }

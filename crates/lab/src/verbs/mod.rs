@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod generate;
 mod keep;
 pub(crate) mod project;
+pub(crate) mod rank;
 pub(crate) mod reproduce;
 pub(crate) mod train;
 
@@ -32,6 +33,15 @@ fn open_library(configs: Option<&Path>) -> Result<Library> {
 fn arguments(overrides: &[String], device: Option<&str>) -> Result<Vec<Argument>> {
     let device = device.map(|device| format!("device={device}"));
     overrides.iter().chain(device.iter()).map(|text| Argument::parse(text)).collect()
+}
+
+/// [`arguments`] of a training, and `--gpus N` behind them.
+fn training_arguments(overrides: &[String], device: Option<&str>, gpus: Option<usize>) -> Result<Vec<Argument>> {
+    let mut arguments = arguments(overrides, device)?;
+    if let Some(gpus) = gpus {
+        arguments.push(Argument::parse(&format!("ranks.count={gpus}"))?);
+    }
+    Ok(arguments)
 }
 
 /// What `frugan train` starts from: the groups of `configs/train.toml`, the arguments over them.

@@ -8,7 +8,7 @@ use frugan_autograd::Device;
 use frugan_data::{DataName, Labels};
 use frugan_train::{Config, Estimate, Outcome, Record, Status};
 
-use super::{arguments, open_library};
+use super::{open_library, training_arguments};
 use crate::config::{Argument, Library, annotated, leaves_of, show};
 use crate::failure::input;
 use crate::report::{Cell, Curve, Report, floor_lines, results_grid};
@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
+    /// Share each batch among N processes, one a GPU from the device's number up; with --device cpu they share the cores
+    #[arg(long, value_name = "N")]
+    gpus: Option<usize>,
     /// The folder of the report and of the runs [default: runs/TABLE-SCALE]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = open_library(args.configs.as_deref())?;
     let (path, text) = library.experiment(&args.table)?;
     let manifest = Manifest::read(&path, &text)?;
-    let arguments = arguments(&args.overrides, args.device.as_deref())?;
+    let arguments = training_arguments(&args.overrides, args.device.as_deref(), args.gpus)?;
     let scale = args.scale.clone().unwrap_or_else(|| default_scale(&arguments).into());
     let (table, choice_of) = settle(args, &manifest, &library, &scale, &arguments)?;
     if args.dry_run {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use frugan_train::Config;
 
-use super::{arguments, compose, open_library, print_overridden, resolve};
+use super::{compose, open_library, print_overridden, resolve, training_arguments};
 use crate::config::{Argument, Composer, Layer, Library, Resolved, annotated, product};
 use crate::failure::{InputContext, input};
 use crate::report::{Grid, number};
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// auto, cpu, cuda or cuda:N
     #[arg(long)]
     device: Option<String>,
+    /// Share each batch among N processes, one a GPU from the device's number up; with --device cpu they share the cores
+    #[arg(long, value_name = "N")]
+    gpus: Option<usize>,
     /// Print every value and where it came from; start nothing
     #[arg(long)]
     dry_run: bool,
@@ -49,7 +52,7 @@ pub(crate) struct Args {
 /// Resolves, plans, trains.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = open_library(args.configs.as_deref())?;
-    let mut arguments = arguments(&args.overrides, args.device.as_deref())?;
+    let mut arguments = training_arguments(&args.overrides, args.device.as_deref(), args.gpus)?;
     if let Some(from) = &args.transfer {
         let from = toml::Value::String(from.display().to_string());
         arguments.push(Argument::parse(&format!("transfer.from={from}"))?);

@@ -91,7 +91,7 @@ impl BigganDiscriminator {
         let blocks = arch::discriminator(resolution, config.bottom_width, config.d_ch, channels)?;
         let sides: Vec<(usize, usize)> = blocks.iter().map(|b| (b.resolution, b.outputs)).collect();
         BigganConfig::check_attention("d_attention", config.d_attention, &sides)?;
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         Ok(Self::assemble(config, num_classes, resolution, &blocks, builder)?)
     }
 

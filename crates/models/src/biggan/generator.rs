@@ -114,7 +114,7 @@ impl BigganGenerator {
             let want = format!("a multiple of {slots}, for hierarchical = true cuts it into that many slices");
             return Err(ModelError::setting("latent_dim", config.latent_dim, want));
         }
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         Ok(Self::assemble(config, num_classes, &blocks, config.latent_dim / slots, builder)?)
     }
 

@@ -47,7 +47,7 @@ impl DcganDiscriminator {
         placement: Placement,
     ) -> std::result::Result<Self, ModelError> {
         let widths = config.widths(config.d_ch, num_classes, resolution)?;
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         Ok(Self::assemble(config, num_classes, resolution, &widths, builder)?)
     }
 

@@ -41,7 +41,7 @@ impl DcganGenerator {
         placement: Placement,
     ) -> std::result::Result<Self, ModelError> {
         let widths = config.widths(config.g_ch, num_classes, resolution)?;
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         Ok(Self::assemble(config, num_classes, resolution, &widths, builder)?)
     }
 

@@ -129,7 +129,7 @@ impl StyleGan2Discriminator {
         placement: Placement,
     ) -> std::result::Result<Self, ModelError> {
         config.check(num_classes, resolution)?;
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         Ok(Self::assemble(config, config.label_dim(num_classes), resolution, builder)?)
     }
 

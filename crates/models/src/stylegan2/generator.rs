@@ -1,7 +1,7 @@
 //! StyleGAN2's generator.
 
 use frugan_autograd::{Ints, Result, Var};
-use frugan_nn::{Builder, Mode, Params, Purpose, Stream};
+use frugan_nn::{Mode, Params, Purpose, Stream};
 
 use super::config::{IMAGE_CHANNELS, StyleGan2Config};
 use super::mapping::{MappingNetwork, MappingOptions, Truncation};
@@ -41,7 +41,7 @@ impl StyleGan2Generator {
         placement: Placement,
     ) -> std::result::Result<Self, ModelError> {
         config.check(num_classes, resolution)?;
-        let builder = Builder::new(seed, INIT, placement.dtype, &placement.device);
+        let builder = placement.builder(seed, INIT);
         let mapping = MappingOptions {
             latent_dim: config.latent_dim,
             label_dim: config.label_dim(num_classes),

@@ -1,7 +1,7 @@
 //! What chance decides about a step of D or G.
 
 use frugan_augment::CrDraws;
-use frugan_autograd::{Result as TensorResult, Tensor, Var};
+use frugan_autograd::{Ranks, Result as TensorResult, Tensor, Var};
 use frugan_losses::Pairing;
 use frugan_nn::{Purpose, Stream};
 
@@ -71,23 +71,29 @@ const R1_AUGMENT: Purpose = Purpose::new("r1.augment");
 
 impl Objective {
     /// The draws of D's step number `d_step`, for `n` fakes and `n` reals of `[channels, height, width]`, after `kimg`
-    /// thousands of reals.
+    /// thousands of reals. Where ranks share the batch, `n` is the whole batch and the draws are this rank's; those of labels
+    /// are everyone's.
     pub fn d_draws(&self, n: usize, shape: [usize; 3], seed: u64, d_step: u64, kimg: f64) -> DDraws {
         let stream = |purpose| Stream::new(seed, purpose, d_step);
         let [channels, height, width] = shape;
+        let rows = self.ranks.rows(n);
+        let of_both: Vec<usize> = rows.iter().copied().chain(rows.iter().map(|row| n + row)).collect();
         let cr = self.cr.as_ref().filter(|cr| cr.pairing != Pairing::Raw);
         let flips =
             self.label_flip.map(|share| stream(D_FLIPS).uniforms(n).iter().map(|u| f64::from(*u) < share).collect());
         let penalty = self.gradient_penalty.map(|penalty| {
             let mut stream = stream(D_PENALTY);
-            let mix = stream.uniforms(n);
+            let mix = part(&stream.uniforms(n), n, &rows);
             let noise = penalty.needs_noise().then(|| stream.uniforms(n * channels * height * width));
-            PenaltyDraws { mix, noise }
+            PenaltyDraws { mix, noise: noise.map(|noise| part(&noise, n, &rows)) }
         });
         DDraws {
-            augment: self.augmentation.draw(2 * n, shape, &mut stream(D_AUGMENT)),
-            cr: cr.map(|cr| cr.augment.draw(n, height, width, &mut stream(D_CR))),
-            bcr: self.bcr.as_ref().map(|bcr| bcr.augment.draw(2 * n, height, width, &mut stream(D_BCR))),
+            augment: self.augmentation.draw(2 * n, shape, &mut stream(D_AUGMENT)).select(&of_both),
+            cr: cr.map(|cr| cr.augment.draw(n, height, width, &mut stream(D_CR)).select(&rows)),
+            bcr: self
+                .bcr
+                .as_ref()
+                .map(|bcr| bcr.augment.draw(2 * n, height, width, &mut stream(D_BCR)).select(&of_both)),
             flips: flips.unwrap_or_default(),
             penalty,
             noise: self.instance_noise.map(|_| NoiseDraws { kimg, stream: stream(D_NOISE) }),
@@ -97,17 +103,21 @@ impl Objective {
     /// The draws of G's step number `itr`, for `n` fakes, after `kimg` thousands of reals.
     pub fn g_draws(&self, n: usize, shape: [usize; 3], seed: u64, itr: u64, kimg: f64) -> GDraws {
         GDraws {
-            augment: self.augmentation.draw(n, shape, &mut Stream::new(seed, G_AUGMENT, itr)),
+            augment: self
+                .augmentation
+                .draw(n, shape, &mut Stream::new(seed, G_AUGMENT, itr))
+                .select(&self.ranks.rows(n)),
             noise: self.instance_noise.map(|_| NoiseDraws { kimg, stream: Stream::new(seed, G_NOISE, itr) }),
         }
     }
 
     /// The draws of a lazy R1 step, for `n` reals.
     pub fn r1_draws(&self, n: usize, shape: [usize; 3], seed: u64, d_step: u64) -> AugmentDraws {
-        self.augmentation.draw(n, shape, &mut Stream::new(seed, R1_AUGMENT, d_step))
+        self.augmentation.draw(n, shape, &mut Stream::new(seed, R1_AUGMENT, d_step)).select(&self.ranks.rows(n))
     }
 
-    /// Which of `n` reals give way to fakes in D's step number `d_step` (APA); `None` where none does.
+    /// Which of `n` reals give way to fakes in D's step number `d_step` (APA), all ranks' reals counted; `None` where none
+    /// does.
     pub fn deceived(&self, n: usize, seed: u64, d_step: u64) -> Option<Vec<bool>> {
         let coins = self.apa.as_ref()?.deceived(&Stream::new(seed, D_APA, d_step).uniforms(n));
         coins.contains(&true).then_some(coins)
@@ -115,11 +125,18 @@ impl Objective {
 }
 
 impl NoiseDraws {
-    /// The next batch's noise, of the images' shape, type and device.
-    pub(super) fn next(&mut self, images: &Var) -> TensorResult<Var> {
-        let values = self.stream.normals(images.elem_count());
-        like(values, images.dims(), images)
+    /// The next batch's noise, of the images' shape, type and device: this rank's part of all ranks'.
+    pub(super) fn next(&mut self, images: &Var, ranks: &Ranks) -> TensorResult<Var> {
+        let mut dims = images.dims().to_vec();
+        dims[0] *= ranks.size();
+        ranks.own(&like(self.stream.normals(dims.iter().product()), &dims, images)?)
     }
+}
+
+/// These rows of values that are as many for each of `n` rows.
+fn part(values: &[f32], n: usize, rows: &[usize]) -> Vec<f32> {
+    let each = values.len() / n;
+    rows.iter().flat_map(|row| &values[row * each..(row + 1) * each]).copied().collect()
 }
 
 /// Draws as a tensor of the type and on the device of `of`.

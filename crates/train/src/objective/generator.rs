@@ -1,6 +1,7 @@
 //! What G minimises.
 
 use frugan_autograd::{Ints, Var};
+use frugan_losses::path_lengths;
 use frugan_models::{Discriminator, Noise, StyleGenerator};
 
 use super::{GDraws, Judged, Objective};
@@ -42,7 +43,7 @@ impl Objective {
             images.push((self.augment_if(on.d_real, real, &draws.augment)?, labels));
         }
         let has_reals = images.len() > 1;
-        let judged = Judged::of(d, &self.with_noise(images, draws.noise.as_ref())?)?;
+        let judged = Judged::of(d, &self.with_noise(images, draws.noise.as_ref())?, &self.ranks)?;
         let real_logits = if has_reals { Some(judged.logits(1)?) } else { None };
         let adversarial = self.adversarial.generator(&judged.logits(0)?, real_logits.as_ref())?;
 
@@ -79,6 +80,8 @@ impl Objective {
     /// If shapes do not fit.
     pub fn path_length(&mut self, g: &dyn StyleGenerator, ws: &Var, inputs: Noise<'_>, noise: &Var) -> Result<Var> {
         let images = g.synthesize(ws, inputs)?;
-        Ok(self.path_length.penalty(&images, ws, noise)?.mean()?.scale(self.path_length_weight)?)
+        // Of all ranks, for the mean moves by the whole batch's.
+        let lengths = self.ranks.gather(&path_lengths(&images, ws, noise)?)?;
+        Ok(self.path_length.penalty_of(&lengths)?.mean()?.scale(self.path_length_weight)?)
     }
 }

@@ -1,6 +1,6 @@
 //! D's passes over the batches of a step.
 
-use frugan_autograd::{Ints, Result as TensorResult, Var, concat};
+use frugan_autograd::{Ints, Ranks, Result as TensorResult, Var, concat};
 use frugan_models::{Discriminator, Judgement};
 use frugan_nn::Mode;
 
@@ -12,14 +12,16 @@ pub(super) struct Judged {
     passes: Vec<Judgement>,
     /// Of each batch in the only pass: its first row and its length. Empty where each batch has a pass of its own.
     rows: Vec<(usize, usize)>,
+    ranks: Ranks,
 }
 
 impl Judged {
-    /// The batches are images with their labels.
-    pub(super) fn of(d: &dyn Discriminator, batches: &[(Var, &Ints)]) -> Result<Self> {
+    /// The batches are this rank's images with their labels.
+    pub(super) fn of(d: &dyn Discriminator, batches: &[(Var, &Ints)], ranks: &Ranks) -> Result<Self> {
+        let ranks = ranks.clone();
         if d.mixes_batch() || batches.len() == 1 {
             let pass = |(images, labels): &(Var, &Ints)| Ok(d.judge(images, labels, Mode::Train)?);
-            return Ok(Self { passes: batches.iter().map(pass).collect::<Result<_>>()?, rows: Vec::new() });
+            return Ok(Self { passes: batches.iter().map(pass).collect::<Result<_>>()?, rows: Vec::new(), ranks });
         }
         let images: Vec<&Var> = batches.iter().map(|(images, _)| images).collect();
         let labels: Vec<&Ints> = batches.iter().map(|(_, labels)| *labels).collect();
@@ -31,20 +33,25 @@ impl Judged {
         });
         let rows = rows.collect();
         let pass = d.judge(&concat(&images, 0)?, &Ints::concat(&labels)?, Mode::Train)?;
-        Ok(Self { passes: vec![pass], rows })
+        Ok(Self { passes: vec![pass], rows, ranks })
     }
 
-    /// One logit an image of a batch.
+    /// One logit an image of a batch, of all ranks.
     pub(super) fn logits(&self, batch: usize) -> TensorResult<Var> {
+        self.ranks.gather(&self.own_logits(batch)?)
+    }
+
+    /// One logit an image of a batch, of this rank alone.
+    pub(super) fn own_logits(&self, batch: usize) -> TensorResult<Var> {
         self.part(batch, |pass| &pass.logits)
     }
 
-    /// D's last layer before its output on a batch.
+    /// D's last layer before its output on a batch, of all ranks.
     pub(super) fn features(&self, batch: usize) -> TensorResult<Var> {
-        self.part(batch, |pass| &pass.features)
+        self.ranks.gather(&self.part(batch, |pass| &pass.features)?)
     }
 
-    /// The logits of the classes on a batch, of a D that names them.
+    /// The logits of the classes on a batch, of a D that names them; of this rank alone.
     pub(super) fn class_logits(&self, batch: usize) -> TensorResult<Option<Var>> {
         let (pass, rows) = self.place(batch);
         match (&pass.class_logits, rows) {

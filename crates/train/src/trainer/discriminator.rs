@@ -44,7 +44,7 @@ impl Trainer {
         let losses = self.objective.discriminator(self.discriminator.as_ref(), &batch, &draws, self.itr, with_r1)?;
 
         let weights = self.discriminator.params().weights();
-        let gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
+        let mut gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
         let penalties = losses.penalties.iter().map(|(name, penalty)| (format!("loss/{name}"), penalty));
         let parts = [("loss/d", &losses.total), ("loss/d_real", &losses.real), ("loss/d_fake", &losses.fake)];
         let named: Vec<(String, &Var)> =
@@ -53,13 +53,15 @@ impl Trainer {
         let seen = [&losses.real_logits, &losses.fake_logits];
         let values = fetch(&seen.into_iter().chain(named.iter().map(|(_, loss)| *loss)).collect::<Vec<_>>())?;
         let [real_logits, fake_logits, ..] = values.as_slice() else { unreachable!("as many as were asked for") };
-        for ((name, _), value) in named.iter().zip(&values[2..]) {
-            self.sums.add(name, value[0]);
+        let mut numbers: Vec<f64> = values[2..].iter().map(|value| value[0]).collect();
+        self.ranks.mean_all(&mut gradients, &mut numbers)?;
+        for ((name, _), value) in named.iter().zip(&numbers) {
+            self.sums.add(name, *value);
         }
         self.observe(Source::Real, real_logits);
         self.observe(Source::Fake, fake_logits);
         self.last = Some((fakes.images, reals.0.clone()));
-        self.apply(Network::D, gradients, values[2][0])
+        self.apply(Network::D, gradients, numbers[0])
     }
 
     /// The reals, some of which give way to fakes of a pass of their own (APA).
@@ -67,6 +69,7 @@ impl Trainer {
         let n = self.config.optim.batch;
         let Some(deceived) = self.objective.deceived(n, self.config.seed, d_step) else { return Ok(reals.clone()) };
         let (fake, labels) = no_grad(|| self.fakes(n, &APA_PASS, d_step))?;
+        let deceived: Vec<bool> = self.ranks.rows(n).into_iter().map(|row| deceived[row]).collect();
         Ok(Apa::mix((&reals.0, &reals.1), (&fake, &labels), &deceived)?)
     }
 
@@ -75,18 +78,21 @@ impl Trainer {
         let draws = self.objective.r1_draws(self.config.optim.batch, self.image_shape(), self.config.seed, d_step);
         let d = self.discriminator.as_ref();
         let Some((penalty, logits)) = self.objective.r1(d, (real, labels), &draws)? else { return Ok(()) };
+        let logits = self.ranks.gather(&logits.detach())?;
         let loss = penalty.scale(interval as f64)?;
-        let gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
+        let mut gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
         let values = fetch(&[&penalty, &logits])?;
-        self.sums.add("loss/r1", values[0][0]);
+        let mut numbers = [values[0][0]];
+        self.ranks.mean_all(&mut gradients, &mut numbers)?;
+        self.sums.add("loss/r1", numbers[0]);
         self.observe(Source::Real, &values[1]);
-        self.apply(Network::D, gradients, values[0][0] * interval as f64)
+        self.apply(Network::D, gradients, numbers[0] * interval as f64)
     }
 
     /// D's outputs on training reals or fakes: for the monitors, and for ADA's controller.
     fn observe(&mut self, source: Source, logits: &[f64]) {
         let which = if source == Source::Fake { "fake" } else { "real" };
-        self.objective.augmentation.observe(source, &logits.iter().map(|logit| *logit as f32).collect::<Vec<_>>());
+        self.objective.augmentation.observe(source, &single(logits));
         for logit in logits {
             self.sums.add(&format!("d/logit_{which}"), *logit);
             // The sign of exactly 0 is 0, as in ADA's statistic.
@@ -101,7 +107,8 @@ impl Trainer {
         let Some(held_out) = &self.held_out else { return Ok(()) };
         let (n, len) = (self.config.optim.batch, held_out.len());
         let start = (d_step as usize).wrapping_mul(n) % len;
-        let places: Vec<usize> = (start..start + n).map(|place| place % len).collect();
+        let rows = self.ranks.rows(n);
+        let places: Vec<usize> = rows.iter().map(|row| (start + row) % len).collect();
         let pixels: Vec<f32> = places.iter().flat_map(|place| images_to_float(held_out.image(*place))).collect();
         let labels = places.iter().map(|place| held_out.labels[*place] as i32).collect();
         let (images, labels) = self.images(pixels, labels)?;
@@ -110,12 +117,19 @@ impl Trainer {
             self.image_shape(),
             &mut Stream::new(self.config.seed, AUGMENT, d_step),
         );
+        let draws = draws.select(&rows);
         let logits = no_grad(|| {
             let seen = self.objective.as_d_sees_reals(&images, &draws)?;
             // Running mode: held-out images leave no trace in D's buffers.
-            Ok::<_, crate::Error>(self.discriminator.logits(&seen, &labels, Mode::Running)?.to_vec::<f32>()?)
+            let logits = self.discriminator.logits(&seen, &labels, Mode::Running)?;
+            Ok::<_, crate::Error>(fetch(&[&self.ranks.gather(&logits)?])?.remove(0))
         })?;
-        self.objective.augmentation.observe(Source::HeldOut, &logits);
+        self.objective.augmentation.observe(Source::HeldOut, &single(&logits));
         Ok(())
     }
+}
+
+/// As the controllers take them.
+fn single(logits: &[f64]) -> Vec<f32> {
+    logits.iter().map(|logit| *logit as f32).collect()
 }

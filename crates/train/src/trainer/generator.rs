@@ -1,6 +1,6 @@
 //! G's step, and its lazy regulariser.
 
-use frugan_autograd::{GraphMode, Var, grad_of_scalar};
+use frugan_autograd::{GraphMode, Var, fetch, grad_of_scalar};
 use frugan_models::Noise;
 use frugan_nn::{Purpose, Stream};
 
@@ -37,24 +37,33 @@ impl Trainer {
         let real = reals.as_ref().map(|(images, labels)| (images, labels));
         let batch = GBatch { fake: &fake, fake_labels: &labels, moved_fake: moved.as_ref(), real };
         let losses = self.objective.generator(self.discriminator.as_ref(), batch, &draws)?;
-        self.sums.add("loss/g", losses.adversarial.item()?);
-        for (name, penalty) in &losses.penalties {
-            self.sums.add(&format!("loss/{name}"), penalty.item()?);
-        }
+        let mut named = vec![("loss/g".to_owned(), losses.adversarial)];
+        named.extend(losses.penalties.into_iter().map(|(name, penalty)| (format!("loss/{name}"), penalty)));
         let mut loss = losses.total;
         if with_path_length {
             let penalty = self.path_length_penalty()?;
             loss = loss.add(&penalty)?;
+            named.push(("loss/path_length".into(), penalty));
         }
-        let gradients = grad_of_scalar(&loss, &self.generator.params().weights(), GraphMode::Free)?;
-        self.apply(Network::G, gradients, loss.item()?)
+        self.descend(&loss, &named)
     }
 
     /// The phase "Greg" of StyleGAN2: path length alone, as many times stronger as it is rarer.
     fn path_length_step(&mut self, interval: u64) -> Result<()> {
-        let loss = self.path_length_penalty()?.scale(interval as f64)?;
-        let gradients = grad_of_scalar(&loss, &self.generator.params().weights(), GraphMode::Free)?;
-        self.apply(Network::G, gradients, loss.item()?)
+        let penalty = self.path_length_penalty()?;
+        self.descend(&penalty.scale(interval as f64)?, &[("loss/path_length".into(), penalty)])
+    }
+
+    /// A step of G down a loss, and a record of its parts by name.
+    fn descend(&mut self, loss: &Var, named: &[(String, Var)]) -> Result<()> {
+        let mut gradients = grad_of_scalar(loss, &self.generator.params().weights(), GraphMode::Free)?;
+        let seen: Vec<&Var> = std::iter::once(loss).chain(named.iter().map(|(_, part)| part)).collect();
+        let mut numbers: Vec<f64> = fetch(&seen)?.iter().map(|value| value[0]).collect();
+        self.ranks.mean_all(&mut gradients, &mut numbers)?;
+        for ((name, _), value) in named.iter().zip(&numbers[1..]) {
+            self.sums.add(name, *value);
+        }
+        self.apply(Network::G, gradients, numbers[0])
     }
 
     /// On a batch of its own, `batch_shrink` times smaller.
@@ -67,9 +76,8 @@ impl Trainer {
         let (ws, noise) = self.styles(style, (&z, &labels), &PATH_LENGTH_PASS, self.itr, true)?;
         let [channels, height, width] = self.image_shape();
         let mut stream = Stream::new(self.config.seed, IMAGE_NOISE, self.itr);
-        let image_noise = stream.normals_on(&[n, channels, height, width], &self.device)?;
-        let penalty = self.objective.path_length(style, &ws, Noise::Given(&noise), &image_noise)?;
-        self.sums.add("loss/path_length", penalty.item()?);
-        Ok(penalty)
+        let image_noise = self.ranks.own(&stream.normals_on(&[n, channels, height, width], &self.device)?)?;
+        let image_noise = image_noise.to_dtype(self.dtype)?;
+        self.objective.path_length(style, &ws, Noise::Given(&noise), &image_noise)
     }
 }

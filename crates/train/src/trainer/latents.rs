@@ -2,7 +2,7 @@
 
 use frugan_autograd::{Device, Ints, Result as TensorResult, Tensor, Var};
 use frugan_losses::ZcrConfig;
-use frugan_models::{Generator, Noise, StyleGenerator};
+use frugan_models::{Generator, Noise, StyleGenerator, StyleMix};
 use frugan_nn::{Mode, Purpose, Stream};
 
 use super::Trainer;
@@ -61,7 +61,8 @@ pub(super) struct Fakes {
 }
 
 impl Trainer {
-    /// `n` fakes and their labels, with fresh draws: z, the label, and for StyleGAN2 the styles' mixing and the noise.
+    /// This rank's part of `n` fakes and their labels, with fresh draws: z, the label, and for StyleGAN2 the styles' mixing and
+    /// the noise.
     pub(super) fn fakes(&self, n: usize, pass: &Pass, step: u64) -> Result<(Var, Ints)> {
         let (z, labels) = self.latents(n, pass, step)?;
         Ok((self.images_of(&z, &labels, pass, step, true)?, labels))
@@ -79,9 +80,10 @@ impl Trainer {
         let images = self.images_of(&z, &labels, pass, step, true)?;
         let moved = match self.config.loss.zcr.filter(|zcr| weight(zcr) > 0.0) {
             Some(zcr) => {
-                let noise = Stream::new(self.config.seed, pass.moved, step).normals(z.elem_count());
-                let noise = Tensor::from_vec(noise, z.dims(), &candle_core::Device::Cpu)?;
-                let z = zcr.moved(&z, &Var::constant(noise).to_device(&self.device)?)?;
+                let dims = [n, z.dims()[1]];
+                let noise = Stream::new(self.config.seed, pass.moved, step).normals(n * dims[1]);
+                let noise = Var::constant(Tensor::from_vec(noise, &dims, &candle_core::Device::Cpu)?);
+                let z = zcr.moved(&z, &self.ranks.own(&noise)?.to_dtype(self.dtype)?.to_device(&self.device)?)?;
                 Some(self.images_of(&z, &labels, pass, step, false)?)
             }
             None => None,
@@ -97,7 +99,7 @@ impl Trainer {
         Ok(style.synthesize(&ws, Noise::Given(&noise))?)
     }
 
-    /// Mixed styles of latents, and the noise of as many images.
+    /// Mixed styles of this rank's latents, and the noise of as many images.
     pub(super) fn styles(
         &self,
         style: &dyn StyleGenerator,
@@ -106,20 +108,34 @@ impl Trainer {
         step: u64,
         update_w_avg: bool,
     ) -> Result<(Var, Vec<Var>)> {
-        let (n, seed) = (z.dims()[0], self.config.seed);
+        let (n, seed) = (z.dims()[0] * self.ranks.size(), self.config.seed);
         let mix = style.draw_mixing(n, &mut Stream::new(seed, pass.mixing, step))?;
+        let mix = mix.map(|mix| self.own_mixing(mix)).transpose()?;
         let ws = style.map_mixed(z, labels, mix.as_ref(), update_w_avg)?;
         let noise = style.draw_noise(n, &mut Stream::new(seed, pass.noise, step))?;
-        let noise = noise.iter().map(|noise| noise.to_device(&self.device)).collect::<TensorResult<_>>()?;
+        let own = |noise: &Var| self.ranks.own(noise)?.to_device(&self.device);
+        let noise = noise.iter().map(own).collect::<TensorResult<_>>()?;
         Ok((ws, noise))
     }
 
-    /// Latents z ~ N(0, 1), and labels: uniform over the classes, or those of random training images.
+    fn own_mixing(&self, mix: StyleMix) -> TensorResult<StyleMix> {
+        let cutoffs = match mix.cutoffs.len() {
+            1 => mix.cutoffs,
+            n => self.ranks.rows(n).into_iter().map(|row| mix.cutoffs[row]).collect(),
+        };
+        Ok(StyleMix { z: self.ranks.own(&mix.z)?, cutoffs })
+    }
+
+    /// This rank's part of `n` latents z ~ N(0, 1), and of labels: uniform over the classes, or those of random training
+    /// images.
     pub(super) fn latents(&self, n: usize, pass: &Pass, step: u64) -> Result<(Var, Ints)> {
         let seed = self.config.seed;
         let (z, uniform) = latents(self.generator.as_ref(), n, [pass.latent, pass.labels], seed, step, &self.device)?;
-        let Some(of_data) = &self.fake_labels else { return Ok((z, uniform)) };
-        Ok((z, labels_of_data(of_data, n, [seed, step], pass.labels).to_device(&self.device)?))
+        let labels = match &self.fake_labels {
+            Some(of_data) => labels_of_data(of_data, n, [seed, step], pass.labels),
+            None => uniform,
+        };
+        Ok((self.ranks.own(&z)?.to_dtype(self.dtype)?, self.ranks.own_ints(&labels)?.to_device(&self.device)?))
     }
 }
 

@@ -1,0 +1,316 @@
+//! One rank's place among the others: numbers go through files in memory, frames through sockets.
+//!
+//! In an exchange each rank writes its numbers to a file of its own and says so to rank 0, which answers all once the
+//! last has come; then each reads all files in the order of ranks. Two files a rank take turns: whoever writes the next
+//! exchange's numbers has seen that nobody reads those of the one before the last any more.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use frugan_autograd::Communicator;
+
+use super::link::{Frame, Link, Silence};
+use crate::error::{Error, Result};
+
+/// How long a follower waits beyond the time that rank 0 gives the others: rank 0 knows who is missing.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The folder in which the ranks of one run find each other, in memory where the machine has such a place.
+#[derive(Debug)]
+pub struct Room {
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    /// A new one, which goes when this is dropped.
+    ///
+    /// # Errors
+    /// If no folder can be made.
+    pub fn new() -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+        let made = tempfile::Builder::new().prefix("frugan-").tempdir_in(&place);
+        let made = made.or_else(|_| tempfile::Builder::new().prefix("frugan-").tempdir());
+        Ok(Self { dir: made.map_err(Error::file("create", place))? })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Rank 0's place, once the others have come; `ended` says in words whether one of them cannot come any more.
+    ///
+    /// # Errors
+    /// If one does not come in time.
+    pub fn lead(self, size: usize, timeout: Duration, mut ended: impl FnMut() -> Option<String>) -> Result<Member> {
+        let lost = |text: String| Error::Ranks(text);
+        let path = self.path().join("hub");
+        let listener = UnixListener::bind(&path).map_err(Error::file("create", &path))?;
+        listener.set_nonblocking(true).map_err(Error::file("open", &path))?;
+        let started = Instant::now();
+        let mut links: Vec<Option<(Link, u64)>> = (1..size).map(|_| None).collect();
+        while links.iter().any(Option::is_none) {
+            if let Some(why) = ended() {
+                return Err(lost(why));
+            }
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).map_err(Error::file("open", &path))?;
+                    let mut link = Link::new(stream);
+                    if let Ok(Frame::Hello { rank, process }) = link.receive(Some(timeout))
+                        && let Some(place) = (rank as usize).checked_sub(1).and_then(|i| links.get_mut(i))
+                    {
+                        *place = Some((link, process));
+                    }
+                }
+                Err(_) if started.elapsed() > timeout => {
+                    let missing = links.iter().position(Option::is_none).unwrap_or_default() + 1;
+                    return Err(lost(format!("rank {missing} did not come within {} s", timeout.as_secs_f64())));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        let (links, processes) = links.into_iter().flatten().unzip();
+        let member = Member::new(self.path(), 0, size, Side::Hub { links, processes }, timeout)?;
+        // All have opened all files when the first exchange ends: from here on nothing is left behind by a kill.
+        member.exchange(&mut [])?;
+        Ok(member)
+    }
+}
+
+/// One rank of a run.
+pub struct Member {
+    rank: usize,
+    size: usize,
+    timeout: Duration,
+    /// Two files a rank.
+    slots: Vec<[File; 2]>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    side: Side,
+    exchanges: u64,
+    step: u64,
+    bytes: Vec<u8>,
+    /// Who was lost, in words.
+    failure: Option<String>,
+}
+
+enum Side {
+    Hub { links: Vec<Link>, processes: Vec<u64> },
+    Spoke(Link),
+}
+
+impl Member {
+    /// A follower's place in the room at `dir`; `ended` says in words whether rank 0 cannot come any more.
+    ///
+    /// # Errors
+    /// If rank 0 does not come in time.
+    pub fn join(
+        dir: &Path,
+        rank: usize,
+        size: usize,
+        timeout: Duration,
+        mut ended: impl FnMut() -> Option<String>,
+    ) -> Result<Self> {
+        let path = dir.join("hub");
+        let started = Instant::now();
+        let stream = loop {
+            if let Some(why) = ended() {
+                return Err(Error::Ranks(why));
+            }
+            match UnixStream::connect(&path) {
+                Ok(stream) => break stream,
+                Err(error) if started.elapsed() > timeout => return Err(Error::file("open", &path)(error)),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let mut link = Link::new(stream);
+        let hello = Frame::Hello { rank: rank as u64, process: u64::from(std::process::id()) };
+        link.send(hello).map_err(|_| Error::Ranks("rank 0 ended before the run began".into()))?;
+        let member = Self::new(dir, rank, size, Side::Spoke(link), timeout)?;
+        member.exchange(&mut [])?;
+        Ok(member)
+    }
+
+    fn new(dir: &Path, rank: usize, size: usize, side: Side, timeout: Duration) -> Result<Self> {
+        let open = |path: PathBuf| {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            file.map_err(Error::file("create", path))
+        };
+        let of = |rank: usize| Ok([open(dir.join(format!("{rank}-even")))?, open(dir.join(format!("{rank}-odd")))?]);
+        let slots = (0..size).map(of).collect::<Result<_>>()?;
+        let inner = Inner { side, exchanges: 0, step: 0, bytes: Vec::new(), failure: None };
+        Ok(Self { rank, size, timeout, slots, inner: Mutex::new(inner) })
+    }
+
+    /// This rank's number.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Rank 0 tells the others where to begin.
+    ///
+    /// # Errors
+    /// If one is gone.
+    pub fn begin(&self, step: u64, resumes: bool) -> Result<()> {
+        self.tell(Frame::Begin { step, resumes })
+    }
+
+    /// Rank 0 tells the others to take the step after `step`.
+    ///
+    /// # Errors
+    /// If one is gone.
+    pub fn step(&self, step: u64) -> Result<()> {
+        self.tell(Frame::Step { step })
+    }
+
+    fn tell(&self, frame: Frame) -> Result<()> {
+        let mut inner = self.lock();
+        if let Frame::Step { step } | Frame::Begin { step, .. } = frame {
+            inner.step = step;
+        }
+        let Inner { side: Side::Hub { links, .. }, .. } = &mut *inner else {
+            return Err(Error::Ranks(format!("rank {} gives no orders", self.rank)));
+        };
+        match links.iter_mut().position(|link| link.send(frame).is_err()) {
+            Some(i) => Err(self.lose(&mut inner, i + 1, Silence::Gone)),
+            None => Ok(()),
+        }
+    }
+
+    /// What rank 0 wants next: waits for it without end, for rank 0 may evaluate for hours, but not beyond its death.
+    pub(super) fn order(&self) -> Result<Frame> {
+        let mut inner = self.lock();
+        let Side::Spoke(link) = &mut inner.side else { return Err(Error::Ranks("rank 0 takes no orders".into())) };
+        match link.receive(None) {
+            Ok(Frame::Lost { rank, step }) => Err(Error::Ranks(format!("rank {rank} ended at step {step}"))),
+            Ok(frame) => {
+                if let Frame::Step { step } | Frame::Begin { step, .. } = frame {
+                    inner.step = step;
+                }
+                Ok(frame)
+            }
+            Err(why) => Err(self.lose(&mut inner, 0, why)),
+        }
+    }
+
+    /// Who was lost, if someone was.
+    pub fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
+    fn exchange(&self, numbers: &mut [f64]) -> Result<()> {
+        let mut inner = self.lock();
+        let turn = (inner.exchanges % 2) as usize;
+        let mut bytes = std::mem::take(&mut inner.bytes);
+        bytes.clear();
+        bytes.extend(numbers.iter().flat_map(|number| number.to_ne_bytes()));
+        let memory = |error| Error::file("write", "the ranks' memory")(error);
+        self.slots[self.rank][turn].write_all_at(&bytes, 0).map_err(memory)?;
+        self.meet(&mut inner, numbers.len() as u64)?;
+        numbers.fill(0.0);
+        for slot in &self.slots {
+            slot[turn].read_exact_at(&mut bytes, 0).map_err(memory)?;
+            let read = bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_ne_bytes(*bytes));
+            numbers.iter_mut().zip(read).for_each(|(sum, number)| *sum += number);
+        }
+        inner.bytes = bytes;
+        Ok(())
+    }
+
+    /// Waits until all ranks are in this exchange.
+    fn meet(&self, inner: &mut Inner, count: u64) -> Result<()> {
+        let exchange = inner.exchanges;
+        inner.exchanges += 1;
+        let arrived = Frame::Arrived { exchange, count };
+        let lost = match &mut inner.side {
+            Side::Hub { links, .. } => {
+                let answers = links.iter_mut().map(|link| link.receive(Some(self.timeout)));
+                let answers: Vec<_> = answers.collect();
+                match answers.iter().position(|answer| *answer != Ok(arrived)) {
+                    None => links
+                        .iter_mut()
+                        .position(|link| link.send(Frame::Go { exchange }).is_err())
+                        .map(|i| (i, Silence::Gone)),
+                    Some(i) => Some((i, answers[i].err().unwrap_or(Silence::Strays))),
+                }
+                .map(|(i, why)| (i + 1, why))
+            }
+            Side::Spoke(link) => {
+                let sent = link.send(arrived);
+                match sent.and_then(|()| link.receive(Some(self.timeout + GRACE))) {
+                    Ok(Frame::Go { exchange: of }) if of == exchange => None,
+                    Ok(Frame::Lost { rank, step }) => {
+                        return Err(Error::Ranks(format!("rank {rank} ended at step {step}")));
+                    }
+                    Ok(_) => Some((0, Silence::Strays)),
+                    Err(why) => Some((0, why)),
+                }
+            }
+        };
+        lost.map_or(Ok(()), |(rank, why)| Err(self.lose(inner, rank, why)))
+    }
+
+    /// Notes who is lost, and tells the others.
+    fn lose(&self, inner: &mut Inner, rank: usize, why: Silence) -> Error {
+        let step = inner.step;
+        let mut text = format!("rank {rank}");
+        if let Side::Hub { links, processes } = &mut inner.side {
+            let frame = Frame::Lost { rank: rank as u64, step };
+            for (_, link) in links.iter_mut().enumerate().filter(|(i, _)| i + 1 != rank) {
+                // Another that is gone too is no further news.
+                let _ = link.send(frame);
+            }
+            text.push_str(&format!(" (process {})", processes[rank - 1]));
+        }
+        match why {
+            Silence::Gone => text.push_str(&format!(" ended at step {step}")),
+            Silence::Hangs => {
+                text.push_str(&format!(" has not answered for {} s at step {step}", self.timeout.as_secs_f64()));
+            }
+            Silence::Strays => text.push_str(&format!(" is not in the exchange of the others at step {step}")),
+        }
+        text.push_str("; the same command goes on from the last state");
+        inner.failure = Some(text.clone());
+        Error::Ranks(text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Side::Hub { links, .. } = &mut self.lock().side {
+            for link in links {
+                // Who is gone needs no end.
+                let _ = link.send(Frame::End);
+            }
+        }
+    }
+}
+
+/// A member as the tape knows it.
+pub(crate) struct Sums(pub(crate) Arc<Member>);
+
+impl Communicator for Sums {
+    fn rank(&self) -> usize {
+        self.0.rank
+    }
+
+    fn size(&self) -> usize {
+        self.0.size
+    }
+
+    fn sum(&self, numbers: &mut [f64]) -> frugan_autograd::Result<()> {
+        self.0.exchange(numbers).map_err(|error| frugan_autograd::Error::Msg(error.to_string()))
+    }
+}
