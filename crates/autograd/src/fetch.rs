@@ -4,6 +4,7 @@ use candle_core::{DType, Result};
 
 use crate::cuda::launch::fetch as cuda;
 use crate::cuda::tensor::CudaTensor;
+use crate::fusion;
 use crate::value::Value;
 use crate::var::Var;
 
@@ -32,7 +33,7 @@ pub fn fetch(vars: &[&Var]) -> Result<Vec<Vec<f64>>> {
 /// # Errors
 /// If the device fails.
 pub fn sums(vars: &[&Var]) -> Result<Vec<f64>> {
-    if let Some(arrays) = on_gpu(vars) {
+    if let Some(arrays) = on_gpu(vars).filter(|_| !fusion::is_off()) {
         return cuda::sums(&arrays);
     }
     vars.iter().map(|var| var.detach().sum()?.item()).collect()

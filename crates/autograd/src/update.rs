@@ -7,9 +7,9 @@
 use candle_core::{Result, bail};
 
 use crate::check_shapes::shape;
-use crate::cuda::launch::update as cuda;
+use crate::fusion;
 use crate::kernels::update;
-use crate::value::Value;
+use crate::tape::no_grad;
 use crate::var::Var;
 
 /// The numbers of one Adam step.
@@ -53,19 +53,8 @@ pub fn lerp_all(pairs: &[[&Var; 2]], weight: f64) -> Result<()> {
         shape("lerp", "the source", target.dims(), source)?;
     }
     let values: Vec<_> = pairs.iter().map(|pair| pair.map(Var::value)).collect();
-    update::lerp(&values, weight)
-}
-
-/// `x / max(|x|, epsilon)`, off the tape: a step of a power iteration; on a GPU one launch.
-///
-/// # Errors
-/// If the device fails.
-pub fn unit(x: &Var, epsilon: f64) -> Result<Var> {
-    if let Value::Cuda(x) = x.value() {
-        return Ok(Var::with_node(Value::Cuda(cuda::unit(x, epsilon)?), None));
-    }
-    let x = x.detach();
-    x.div(&x.square()?.sum()?.sqrt()?.clamp(epsilon, f64::INFINITY)?)
+    let at_once = if fusion::is_off() { 1 } else { values.len().max(1) };
+    values.chunks(at_once).try_for_each(|values| update::lerp(values, weight))
 }
 
 /// Adam (Kingma and Ba, algorithm 1), with moments `mean` and `square`:
@@ -91,6 +80,20 @@ pub fn adam_all(step: &AdamStep, rows: &[[&Var; 4]]) -> Result<()> {
             shape("adam", name, parameter.dims(), array)?;
         }
     }
+    if fusion::is_off() {
+        return rows.iter().try_for_each(|row| no_grad(|| adam_step_by_step(step, row)));
+    }
     let values: Vec<_> = rows.iter().map(|row| row.map(Var::value)).collect();
     update::adam(step, &values)
+}
+
+/// [`adam`], an op a step.
+fn adam_step_by_step(step: &AdamStep, [parameter, mean, square, gradient]: &[&Var; 4]) -> Result<()> {
+    lerp(mean, gradient, 1.0 - step.beta1)?;
+    lerp(square, &gradient.square()?, 1.0 - step.beta2)?;
+    let exponent = step.step as f64;
+    let correction = (1.0 - step.beta2.powf(exponent)).sqrt().recip();
+    let denominator = square.detach().sqrt()?.affine(correction, step.epsilon)?;
+    let moved = mean.detach().div(&denominator)?.scale(step.lr / (1.0 - step.beta1.powf(exponent)))?;
+    assign(parameter, &parameter.detach().sub(&moved)?)
 }

@@ -1,6 +1,6 @@
 //! Spectral normalisation (Miyato et al. 2018), as the published BigGAN code does it.
 
-use frugan_autograd::{Result, Var, no_grad, update};
+use frugan_autograd::{PowerIteration, Result, Var};
 
 use crate::builder::Builder;
 use crate::init::Init;
@@ -48,29 +48,14 @@ impl SpectralNorm {
     /// # Errors
     /// If the weight's first axis is not `out`.
     pub fn normalise(&self, weight: &Var, mode: Mode) -> Result<Var> {
-        let rows = weight.dims().first().copied().unwrap_or(1);
-        let matrix = weight.reshape(&[rows, weight.elem_count() / rows])?;
-        let (u, v) = no_grad(|| self.power_steps(&matrix, mode))?;
-        let sigma = v.matmul_t(&matrix)?.mul(&u)?.sum()?;
-        if mode == Mode::Train {
-            update::assign(&self.u, &u)?;
-            no_grad(|| update::assign(&self.sv, &sigma.detach().reshape(&[1])?))?;
-        }
-        weight.div(&sigma)
-    }
-
-    fn power_steps(&self, matrix: &Var, mode: Mode) -> Result<(Var, Var)> {
-        let mut start = self.u.clone();
-        let mut step = 0;
-        loop {
-            let v = update::unit(&start.matmul(matrix)?, self.options.eps)?;
-            let u = update::unit(&v.matmul_t(matrix)?, self.options.eps)?;
-            step += 1;
+        let stores = mode == Mode::Train;
+        weight.spectral_norm(&PowerIteration {
+            u: &self.u,
+            sigma: &self.sv,
+            epsilon: self.options.eps,
             // Without a store each further step would start from the same u and give the same result.
-            if step >= self.options.num_itrs || mode != Mode::Train {
-                return Ok((u, v));
-            }
-            start = u;
-        }
+            steps: if stores { self.options.num_itrs } else { 1 },
+            stores,
+        })
     }
 }

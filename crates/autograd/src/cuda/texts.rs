@@ -40,6 +40,7 @@ texts! {
     PLANES: "planes" [],
     POOL: "pool" [],
     REDUCE: "reduce" [CHUNKS],
+    SPECTRAL: "spectral" [CHUNKS],
     UPDATE: "update" [CHUNKS],
     UPFIRDN: "upfirdn" [],
     WARP: "warp" [PREIMAGE],

@@ -3,6 +3,7 @@
 use candle_core::{Result, bail};
 
 use crate::check_shapes::shape;
+use crate::fusion;
 use crate::kernels::bias_act::{self, Known, Layout, SELU_ALPHA, SELU_SCALE};
 use crate::op::{Context, Keep, Op, apply};
 use crate::value::Value;
@@ -232,6 +233,11 @@ impl Var {
             bail!("bias_act: the input has shape {:?}, expected [N, C, ..]", self.dims())
         };
         let layout = Layout { outer: *outer, channels: *channels, inner: rest.iter().product() };
+        if fusion::is_off()
+            && let Some(y) = self.bias_act_by_steps(bias, config)?
+        {
+            return Ok(y);
+        }
         let op = BiasActivation { config: *config, layout };
         match bias {
             Some(bias) => {
@@ -240,5 +246,24 @@ impl Var {
             }
             None => apply(op, &[self]),
         }
+    }
+
+    /// [`Var::bias_act`], an op a step, of activations that are an op of their own.
+    fn bias_act_by_steps(&self, bias: Option<&Var>, config: &BiasAct) -> Result<Option<Var>> {
+        let mut by_axis = vec![1; self.dims().len()];
+        by_axis[1] = self.dims()[1];
+        let z = bias.map_or_else(|| Ok(self.clone()), |bias| self.add(&bias.reshape(&by_axis)?))?;
+        let y = match config.activation {
+            Activation::Linear => z,
+            Activation::Relu => z.relu()?,
+            Activation::Lrelu => z.leaky_relu(config.alpha)?,
+            Activation::Tanh => z.tanh()?,
+            Activation::Sigmoid => z.sigmoid()?,
+            Activation::Softplus => z.softplus()?,
+            Activation::Swish => z.mul(&z.sigmoid()?)?,
+            Activation::Elu | Activation::Selu => return Ok(None),
+        };
+        let y = if config.gain == 1.0 { y } else { y.scale(config.gain)? };
+        config.clamp.map_or(Ok(y.clone()), |limit| y.clamp(-limit, limit)).map(Some)
     }
 }

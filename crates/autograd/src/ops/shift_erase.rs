@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use crate::check_shapes::{count, rank4};
+use crate::fusion;
 use crate::ints::Ints;
 use crate::kernels::shift_erase::{self, Move};
 use crate::op::{Context, Op, apply};
@@ -46,6 +47,13 @@ impl Var {
         let [batch, ..] = rank4("shift_erase", "the input", "[N, C, H, W]", self)?;
         for (name, ints) in [("dy", dy), ("dx", dx), ("top", top), ("left", left)] {
             count("shift_erase", name, batch, ints)?;
+        }
+        if fusion::is_off() {
+            let [height, width] = size;
+            return match at_source {
+                true => self.erase(top, left, height, width)?.shift(dy, dx),
+                false => self.shift(dy, dx)?.erase(top, left, height, width),
+            };
         }
         let (dy, dx, top, left) = (dy.clone(), dx.clone(), top.clone(), left.clone());
         apply(Move { dy, dx, back: false, top, left, size, at_source }, &[self])

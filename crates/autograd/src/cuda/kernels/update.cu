@@ -1,4 +1,4 @@
-// Optimisers and moving averages over many arrays in one launch, and unit vectors.
+// Optimisers and moving averages over many arrays in one launch.
 
 struct AdamRow {
     T *p, *m, *v;
@@ -77,34 +77,3 @@ DEVICE void lerp_one_at(const LerpOneArgs& args, u32 i) {
     store(&args.target[i], v + (A)args.weight * (load(args.source[i]) - v));
 }
 EACH(lerp_one, LerpOneArgs)
-
-struct UnitArgs {
-    i64 n;
-    const T* x;
-    T* y;
-    i64 len;
-    double epsilon;
-};
-
-// x / max(|x|, epsilon), in one block: spectral normalisation's vectors are short.
-struct Unit {
-    typedef UnitArgs Args;
-    struct State {};
-    struct Shared {
-        A squares[THREADS];
-    };
-    DEVICE int phases(const Args&) { return 3; }
-    DEVICE void step(const Args& args, int phase, u32, u32 thread, State&, Shared& shared) {
-        if (phase == 0) {
-            A sum = 0;
-            for (i64 i = thread; i < args.len; i += THREADS) sum += load(args.x[i]) * load(args.x[i]);
-            shared.squares[thread] = sum;
-        } else if (phase == 1 && thread == 0) {
-            for (u32 k = 1; k < THREADS; ++k) shared.squares[0] += shared.squares[k];
-        } else if (phase == 2) {
-            const A norm = max_(sqrt_(shared.squares[0]), (A)args.epsilon);
-            for (i64 i = thread; i < args.len; i += THREADS) store(&args.y[i], load(args.x[i]) / norm);
-        }
-    }
-};
-BLOCKS(unit, Unit)

@@ -31,13 +31,6 @@ pub(crate) fn lerp(pairs: &[[&CudaTensor; 2]], weight: f64) -> Result<()> {
     first.blocks(&UPDATE, "lerp", &words![chunks, rows.address(), pairs.len(), weight])
 }
 
-/// `x / max(|x|, epsilon)`
-pub(crate) fn unit(x: &CudaTensor, epsilon: f64) -> Result<CudaTensor> {
-    let y = x.like(x.dims())?;
-    x.blocks(&UPDATE, "unit", &words![1usize, x, &y, x.len(), epsilon])?;
-    Ok(y)
-}
-
 /// Adam for rows of parameter, mean, square and gradient.
 pub(crate) fn adam(step: &AdamStep, rows: &[[&CudaTensor; 4]]) -> Result<()> {
     let Some([first, ..]) = rows.first() else { return Ok(()) };

@@ -9,6 +9,7 @@ use crate::ops::conv::Conv2dConfig;
 use crate::ops::conv_resample::Resample;
 use crate::ops::fir::Fir;
 use crate::ops::modulated_conv::ModulatedConv2d;
+use crate::ops::spectral_norm::PowerIteration;
 use crate::ops::upfirdn::Upfirdn2d;
 use crate::ops::warp::Warp;
 use crate::var::Var;
@@ -204,6 +205,18 @@ fn norms(cases: &mut Cases) {
             let shapes: &[&[usize]] = &[&[4, 3, 5, 20], &[rows, 3], &[rows, 3]];
             cases.add(&name, shapes, move |v| v[0].batch_norm(&v[1], &v[2], 1e-5, relu)).slack = 10.0;
         }
+    }
+    for (shape, stores) in [([6, 3, 3, 3], false), ([70, 60, 2, 1], true)] {
+        cases
+            .add(&format!("spectral_norm, stores {stores}"), &[&shape], move |v| {
+                let u: Vec<f64> = (0..shape[0]).map(|i| 0.5 + (i % 7) as f64 / 5.0).collect();
+                let (u, sigma) = (constant(&u, &[1, shape[0]], &v[0])?, constant(&[0.0], &[1], &v[0])?);
+                let y =
+                    v[0].spectral_norm(&PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-8, steps: 2, stores })?;
+                // What is stored counts too.
+                y.add(&u.sum()?.add(&sigma.sum()?)?)
+            })
+            .slack = 10.0;
     }
     cases.add("minibatch_stddev", &[&[8, 4, 3, 5]], |v| v[0].minibatch_stddev(Some(4), 2)).slack = 10.0;
 }

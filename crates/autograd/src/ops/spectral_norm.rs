@@ -1,0 +1,153 @@
+//! Spectral normalisation (Miyato et al. 2018), by power steps whose vectors are constants to the tape.
+
+use candle_core::{Result, bail};
+
+use crate::check_shapes::shape;
+use crate::cuda::launch::spectral as cuda;
+use crate::cuda::tensor::CudaTensor;
+use crate::fusion;
+use crate::op::{Context, Keep, Op, apply};
+use crate::tape::no_grad;
+use crate::update;
+use crate::value::Value;
+use crate::var::Var;
+
+/// The state of a weight's power iteration, and how far it is carried on.
+#[derive(Clone, Copy, Debug)]
+pub struct PowerIteration<'a> {
+    /// `[1, out]`: the left vector that the last step left. Need not be of length 1.
+    pub u: &'a Var,
+    /// `[1]`: the largest singular value that the last step found, for logs.
+    pub sigma: &'a Var,
+    /// Least norm that a vector is divided by: `x / max(|x|, epsilon)`.
+    pub epsilon: f64,
+    /// Power steps, 1 or more.
+    pub steps: usize,
+    /// Whether the steps change `u` and `sigma` in place.
+    pub stores: bool,
+}
+
+/// `W / sigma` with `sigma = v W^T u^T`, of arrays on a GPU: inputs W, u, v, sigma.
+struct Quotient;
+
+impl Op for Quotient {
+    fn name(&self) -> &'static str {
+        "spectral_norm"
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::inputs(&[0, 1, 2, 3])
+    }
+
+    fn forward(&self, inputs: &[&Value]) -> Result<Value> {
+        cuda::quotient(on_gpu(inputs[0])?, on_gpu(inputs[3])?).map(Value::Cuda)
+    }
+
+    fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
+        let [w, u, v, sigma] = [0, 1, 2, 3].map(|i| cx.input(i));
+        let gradient = if cx.creates_graph() {
+            let matrix = w.reshape(&[u.elem_count(), v.elem_count()])?;
+            let sigma = sigma_of(&matrix, u, v)?;
+            let along = g.mul(w)?.sum()?.div(&sigma.square()?)?;
+            g.div(&sigma)?.sub(&u.t()?.mul(v)?.mul(&along)?.reshape(w.dims())?)?
+        } else {
+            let [g, w, u, v, sigma] = [&g, w, u, v, sigma].map(Var::value);
+            let vectors = [on_gpu(u)?, on_gpu(v)?, on_gpu(sigma)?];
+            Var::with_node(Value::Cuda(cuda::quotient_grad(on_gpu(g)?, on_gpu(w)?, vectors)?), None)
+        };
+        Ok(vec![Some(gradient), None, None, None])
+    }
+}
+
+fn on_gpu(value: &Value) -> Result<&CudaTensor> {
+    match value {
+        Value::Cuda(array) => Ok(array),
+        Value::Cpu(_) => bail!("spectral_norm: an array lies on the host, expected all on the weight's device"),
+    }
+}
+
+fn sigma_of(matrix: &Var, u: &Var, v: &Var) -> Result<Var> {
+    v.matmul_t(matrix)?.mul(u)?.sum()
+}
+
+impl Var {
+    /// `W / sigma(W)` of a weight W, seen as the matrix `[out, rest]`, after `steps` of `v = unit(u W)`,
+    /// `u' = unit(v W^T)`, with `sigma = v W^T u'^T`. The vectors are constants to the tape, `sigma` is not.
+    ///
+    /// # Errors
+    /// If `u` is not `[1, out]`, `sigma` not `[1]`, or a device fails.
+    pub fn spectral_norm(&self, iteration: &PowerIteration<'_>) -> Result<Var> {
+        let PowerIteration { u, sigma, epsilon, steps, stores } = *iteration;
+        let rows = self.dims().first().copied().unwrap_or(1);
+        shape("spectral_norm", "u", &[1, rows], u)?;
+        shape("spectral_norm", "sigma", &[1], sigma)?;
+        let rest = self.elem_count() / rows.max(1);
+        if let [Value::Cuda(w), Value::Cuda(start), Value::Cuda(kept)] = [self, u, sigma].map(Var::value)
+            && !fusion::is_off()
+        {
+            let kept = stores.then_some([start, kept]);
+            let mut found = cuda::power_step(w, start, epsilon, kept)?;
+            for _ in 1..steps {
+                found = cuda::power_step(w, &found.u, epsilon, kept)?;
+            }
+            let [u, v, sigma] = [found.u, found.v, found.sigma].map(|array| Var::with_node(Value::Cuda(array), None));
+            return apply(Quotient, &[self, &u, &v, &sigma]);
+        }
+        let matrix = self.reshape(&[rows, rest])?;
+        let (next, v) = no_grad(|| power_steps(&matrix, u, epsilon, steps))?;
+        let found = sigma_of(&matrix, &next, &v)?;
+        if stores {
+            update::assign(u, &next)?;
+            no_grad(|| update::assign(sigma, &found.detach().reshape(&[1])?))?;
+        }
+        self.div(&found)
+    }
+}
+
+fn power_steps(matrix: &Var, start: &Var, epsilon: f64, steps: usize) -> Result<(Var, Var)> {
+    let unit = |x: &Var| x.div(&x.square()?.sum()?.sqrt()?.clamp(epsilon, f64::INFINITY)?);
+    let mut u = start.clone();
+    let mut v = None;
+    for _ in 0..steps.max(1) {
+        let right = unit(&u.detach().matmul(matrix)?)?;
+        u = unit(&right.matmul_t(matrix)?)?;
+        v = Some(right);
+    }
+    Ok((u, v.expect("at least one step")))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Tensor};
+
+    use super::*;
+    use crate::check::{gradcheck, spread};
+    use crate::device::Device;
+
+    #[test]
+    fn gradients_are_those_of_differences() -> Result<()> {
+        let u = Var::constant(spread(&[1, 3], 0.2, 1.0, 2)?);
+        let sigma = Var::zeros(&[1], DType::F64, &Device::Cpu)?;
+        // Many steps, for at a singular vector sigma does not depend on the constants u and v to first order.
+        let iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 200, stores: false };
+        let f = |inputs: &[Var]| inputs[0].spectral_norm(&iteration);
+        let w = spread(&[3, 2, 2], -1.0, 1.0, 1)?;
+        gradcheck(f, &[w.clone()])
+    }
+
+    #[test]
+    fn steps_lead_to_the_largest_singular_value_and_are_kept_where_asked() -> Result<()> {
+        let w = Var::constant(Tensor::new(&[[3.0f64, 0.0], [0.0, -2.0]], &candle_core::Device::Cpu)?);
+        let u = Var::constant(Tensor::new(&[[1.0f64, 1.0]], &candle_core::Device::Cpu)?);
+        let sigma = Var::zeros(&[1], DType::F64, &Device::Cpu)?;
+        let mut iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 40, stores: false };
+        let normal = w.spectral_norm(&iteration)?.to_vec::<f64>()?;
+        assert!((normal[0] - 1.0).abs() < 1e-12 && (normal[3] + 2.0 / 3.0).abs() < 1e-12, "{normal:?}");
+        assert_eq!((u.to_vec::<f64>()?, sigma.to_vec::<f64>()?), (vec![1.0, 1.0], vec![0.0]));
+        iteration.stores = true;
+        w.spectral_norm(&iteration)?;
+        assert!((sigma.to_vec::<f64>()?[0] - 3.0).abs() < 1e-12);
+        assert!((u.to_vec::<f64>()?[0].abs() - 1.0).abs() < 1e-12);
+        Ok(())
+    }
+}
