@@ -132,7 +132,7 @@ mod tests {
         let iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 200, stores: false };
         let f = |inputs: &[Var]| inputs[0].spectral_norm(&iteration);
         let w = spread(&[3, 2, 2], -1.0, 1.0, 1)?;
-        gradcheck(f, &[w.clone()])
+        gradcheck(f, std::slice::from_ref(&w))
     }
 
     #[test]
