@@ -1,24 +1,26 @@
-"""One training iteration of StyleGAN2 on CIFAR-10 shapes in PyTorch, as fast as its CPU build runs it.
+"""One training iteration of StyleGAN2 on CIFAR-10 shapes in PyTorch, as fast as it runs it.
 
     torch_stylegan2.py --phase all --batch 8 --iterations 3 --threads 2 --layout channels_last --form scaled
+    torch_stylegan2.py --phase all --batch 64 --iterations 10 --device cuda:0 --precision compiled --form scaled
 
 The PyTorch side of `cargo xtask ratio stylegan2` (`--phase all`) and `stylegan2-r1` (`--phase r1`): ADA's configuration
 for CIFAR-10 in single precision without its clamp (512 channels at every resolution, two mapping layers, a plain
 discriminator, the minibatch standard deviation over the batch), no augmentation, Adam, EMA.
 
 R1 acts in every 16th iteration, as in StyleGAN2's appendix B. `all` times one iteration with R1 and one without, and prints
-the mean over a cycle of 16 as `iteration_s`; `r1` prints the R1 step alone. `peak_rss_mib` comes at the end, and with it
+the mean over a cycle of 16 as `iteration_s`; `r1` prints the R1 step alone. `peak_rss_mib` comes at the end (on a GPU
+`peak_device_mib` too), and with it
 `loss_d`, `loss_g` and `loss_r1`, by which to see that both sides do the same. Images are noise: only the time counts.
 """
 
 import argparse
 import math
-import resource
-import time
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import torch_device
 
 CHANNELS, W_DIM, SIZE = 512, 512, 32
 MAPPING_LAYERS, MAPPING_LR = 2, 0.01
@@ -157,7 +159,7 @@ class Generator(nn.Module):
     def forward(self, z):
         w = self.mapping(z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8))
         with torch.no_grad():
-            self.w_avg.lerp_(w.mean(0), 1 - 0.995)
+            self.w_avg.lerp_(w.float().mean(0), 1 - 0.995)
         x = self.const.expand(len(z), -1, -1, -1).contiguous(memory_format=self.layout)
         x = self.first(x, w)
         image = self.rgb[0](x, w)
@@ -187,15 +189,16 @@ class Discriminator(nn.Module):
 
 
 class Training:
-    def __init__(self, args):
-        layout = torch.channels_last if args.layout == "channels_last" else torch.contiguous_format
-        self.batch, self.losses = args.batch, {}
+    def __init__(self, args, place):
+        self.batch, self.losses, self.place, layout = args.batch, {}, place, place.layout
         self.discriminator = Discriminator(layout).to(memory_format=layout)
+        self.judge = place.fast(self.discriminator)
         self.adam_d = self.adam(self.discriminator, R1_INTERVAL)
         if args.phase == "all":
             make = lambda: Generator(layout, args.form).to(memory_format=layout)
             self.generator, self.average = make(), make().requires_grad_(False)
             self.average.load_state_dict(self.generator.state_dict())
+            self.make_fakes = place.fast(self.generator)
             self.adam_g = self.adam(self.generator, G_INTERVAL)
 
     @staticmethod
@@ -219,8 +222,11 @@ class Training:
     def g_step(self):
         self.discriminator.requires_grad_(False)
         self.generator.requires_grad_(True)
+        self.place.begin_step()
         self.adam_g.zero_grad(set_to_none=True)
-        loss = F.softplus(-self.discriminator(self.generator(torch.randn(self.batch, 512)))).mean()
+        with self.place.autocast():
+            logits = self.judge(self.make_fakes(torch.randn(self.batch, 512)))
+        loss = F.softplus(-logits.float()).mean()
         loss.backward()
         self.adam_g.step()
         self.losses["loss_g"] = loss.item()
@@ -228,23 +234,31 @@ class Training:
     def d_step(self, reals):
         self.discriminator.requires_grad_(True)
         self.generator.requires_grad_(False)
+        self.place.begin_step()
         self.adam_d.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            fakes = self.generator(torch.randn(self.batch, 512))
+        with torch.no_grad(), self.place.autocast():
+            fakes = self.make_fakes(torch.randn(self.batch, 512))
         # Two passes, each with its own backward: half the activations at a time.
-        on_fakes = F.softplus(self.discriminator(fakes)).mean()
-        on_fakes.backward()
-        on_reals = F.softplus(-self.discriminator(reals)).mean()
-        on_reals.backward()
+        on_fakes = self.d_loss(fakes, 1)
+        on_reals = self.d_loss(reals, -1)
         self.adam_d.step()
-        self.losses["loss_d"] = on_fakes.item() + on_reals.item()
+        self.losses["loss_d"] = (on_fakes + on_reals).item()
+
+    def d_loss(self, images, sign):
+        with self.place.autocast():
+            logits = self.judge(images)
+        loss = F.softplus(sign * logits.float()).mean()
+        loss.backward()
+        return loss.detach().clone()
 
     def r1_step(self, reals):
         """By differentiating the backward pass; forward mode over the fixed gradient takes longer."""
         self.discriminator.requires_grad_(True)
         self.adam_d.zero_grad(set_to_none=True)
         reals = reals.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(self.discriminator(reals).sum(), reals, create_graph=True)
+        with self.place.autocast():
+            logits = self.discriminator(reals)
+        (gradient,) = torch.autograd.grad(logits.float().sum(), reals, create_graph=True)
         penalty = gradient.square().sum((1, 2, 3)).mean() * (R1_GAMMA / 2)
         (penalty * R1_INTERVAL).backward(inputs=list(self.discriminator.parameters()))
         self.adam_d.step()
@@ -256,34 +270,25 @@ class Training:
         self.average.w_avg.copy_(self.generator.w_avg)
 
 
-def seconds(work, *arguments):
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--phase", choices=["all", "r1"], default="all")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--iterations", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--layout", choices=["default", "channels_last"], default="channels_last")
+    torch_device.add_arguments(parser)
     parser.add_argument("--form", choices=["scaled", "grouped"], default="scaled")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    training = Training(args)
+    place = torch_device.Place(args)
+    training = Training(args, place)
     for _ in range(args.iterations):
         if args.phase == "r1":
-            mean = seconds(training.r1_step, training.reals())
+            mean = place.seconds(training.r1_step, training.reals())
         else:
-            with_r1, plain = seconds(training.iteration, True), seconds(training.iteration, False)
+            with_r1, plain = place.seconds(training.iteration, True), place.seconds(training.iteration, False)
             mean = (with_r1 + (R1_INTERVAL - 1) * plain) / R1_INTERVAL
-        print(f"iteration_s {mean:.4f}", flush=True)
+        print(f"iteration_s {mean:.5f}", flush=True)
     for name, loss in training.losses.items():
         print(f"{name} {loss:.6g}")
-    print(f"peak_rss_mib {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}")
+    place.print_peak()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 //! both.
 
 mod allocator;
+mod device;
 mod name;
 mod sample;
 
@@ -38,6 +39,15 @@ pub(crate) struct Args {
     /// Images a batch; by default 50 for biggan, 8 for stylegan2, 64 for the augmentations
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1024))]
     batch: Option<u32>,
+    /// cpu, or a GPU such as cuda:0: there PyTorch's side runs eager, in bf16, and compiled with CUDA graphs
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// The program, where it is built already [default: built now]
+    #[arg(long, value_name = "FILE")]
+    frugan: Option<PathBuf>,
+    /// A python with torch [default: an environment of its own below target]
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
 }
 
 /// A way to run PyTorch.
@@ -57,12 +67,16 @@ impl Setting {
 
 /// Measures, prints `ratio NAME time=.. rss=.. ours_s=.. torch_s=..`, and fails where the ratio is above its bound.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.device != "cpu" {
+        return device::run(args);
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if args.threads as usize > cores {
         return Err(input_error(format!("--threads {}: this machine gives {cores} cores", args.threads)));
     }
-    let frugan = binary::build()?;
-    let python = python::environment("ratio-python", &["torch", "numpy"], &[])?;
+    let frugan = args.frugan.clone().map_or_else(binary::build, Ok)?;
+    let python =
+        args.python.clone().map_or_else(|| python::environment("ratio-python", &["torch", "numpy"], &[]), Ok)?;
     let side = Sides { args, frugan, python };
 
     let setting = side.scout()?;

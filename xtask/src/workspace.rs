@@ -5,9 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The workspace's root: the folder above this crate.
+/// The workspace's root: the folder above this crate, or where this program was built elsewhere, the current one.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the xtask crate lies inside the workspace")
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the xtask crate lies inside the workspace");
+    if built_in.join("Cargo.toml").exists() { built_in } else { Path::new(".") }
 }
 
 /// Cargo, as the caller runs it.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::early_stop::EarlyStopConfig;
 use crate::error::{Error, Result};
 use crate::nonfinite::Nonfinite;
+use crate::precision::Precision;
 use crate::ranks::RanksConfig;
 use crate::transfer::TransferConfig;
 
@@ -23,6 +24,9 @@ pub struct Config {
     pub seed: u64,
     /// `auto`, `cpu` or `cuda[:n]`. Not part of the run's name.
     pub device: String,
+    /// `f32`, or on a GPU `tf32`: the arithmetic of products and convolutions. Default: f32.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// The generator and the discriminator.
     pub model: ModelConfig,
     /// The augmentation T and where it acts.
@@ -50,6 +54,7 @@ impl Default for Config {
         Self {
             seed: 0,
             device: "auto".into(),
+            precision: Precision::default(),
             model: ModelConfig::default(),
             augment: AugmentConfig::default(),
             loss: LossConfig::default(),

@@ -21,6 +21,7 @@ mod objective;
 mod observer;
 mod outcome;
 mod path_length;
+mod precision;
 mod projection;
 mod ranks;
 mod recipe;
@@ -55,6 +56,7 @@ pub use objective::{DBatch, DDraws, DLosses, GBatch, GDraws, GLosses, NoiseDraws
 pub use observer::{Observer, Silent, Speed};
 pub use outcome::{Outcome, Status, distance};
 pub use path_length::path_lengths;
+pub use precision::Precision;
 pub use projection::{Projection, ProjectionConfig, project};
 pub use ranks::{Member, RanksConfig, Room, follow};
 pub use recipe::departures;

@@ -50,6 +50,7 @@ impl Plan {
         config.check()?;
         let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
         let device = config.device.parse::<Device>().map_err(input)?.open().map_err(input)?;
+        config.precision.apply(device)?;
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The median iteration of a run without its first, and the run's peak of resident memory.
+/// The median iteration of a run without its first, and the run's peak of memory: of a GPU's where it says so, else resident.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sample {
     pub(super) seconds: f64,
@@ -12,7 +12,13 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Runs a program that prints `iteration_s X` for each iteration and `peak_rss_mib X` at its end.
+    /// The faster time and the larger peak of two runs of the same.
+    pub(super) fn best_of(self, other: Self) -> Self {
+        Self { seconds: self.seconds.min(other.seconds), peak_mib: self.peak_mib.max(other.peak_mib) }
+    }
+
+    /// Runs a program that prints `iteration_s X` for each iteration and `peak_rss_mib X` at its end, with a line
+    /// `peak_device_mib X` if it ran on a GPU.
     pub(super) fn of(what: &str, command: &mut Command) -> Result<Sample> {
         let output = command.output().with_context(|| format!("{what} did not start"))?;
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -30,7 +36,11 @@ impl Sample {
         let mut iterations = values("iteration_s")?;
         ensure!(iterations.len() >= 2, "{} lines `iteration_s`, at least 2 are needed", iterations.len());
         iterations.remove(0);
-        let peak_mib = values("peak_rss_mib")?.last().copied().context("no line `peak_rss_mib`")?;
+        let peak = |key: &str| Ok::<_, anyhow::Error>(values(key)?.last().copied());
+        let peak_mib = match peak("peak_device_mib")? {
+            Some(peak) => peak,
+            None => peak("peak_rss_mib")?.context("no line `peak_rss_mib`")?,
+        };
         Ok(Sample { seconds: median(iterations), peak_mib })
     }
 }
@@ -51,6 +61,8 @@ mod tests {
         let text =
             "device cpu\niteration_s 9.0\niteration_s 5.0\niteration_s 6.0\niteration_s 4.0\npeak_rss_mib 1462.5\n";
         assert_eq!(Sample::parse(text)?, Sample { seconds: 5.0, peak_mib: 1462.5 });
+        let on_gpu = format!("{text}peak_device_mib 812.0\n");
+        assert_eq!(Sample::parse(&on_gpu)?, Sample { seconds: 5.0, peak_mib: 812.0 });
         Ok(())
     }
 

@@ -47,6 +47,7 @@ pub(crate) struct Gpu {
     /// Where arrays are made now: the device's pool, or a graph's while it is captured.
     current: Mutex<Arc<Pool>>,
     recording: AtomicBool,
+    tf32: AtomicBool,
     /// Held by the thread that captures a graph: the others wait, for their work would be recorded with it.
     gate: RwLock<()>,
     capturer: Mutex<Option<ThreadId>>,
@@ -68,6 +69,7 @@ impl Gpu {
             current: Mutex::new(pool.clone()),
             pool,
             recording: AtomicBool::new(false),
+            tf32: AtomicBool::new(false),
             gate: RwLock::new(()),
             capturer: Mutex::new(None),
             counts: Counts::default(),
@@ -81,6 +83,15 @@ impl Gpu {
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// Whether libraries may multiply F32 as TF32.
+    pub(crate) fn allows_tf32(&self) -> bool {
+        self.tf32.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn allow_tf32(&self, allowed: bool) {
+        self.tf32.store(allowed, Ordering::Relaxed);
     }
 
     pub(crate) fn usage(&self) -> Usage {

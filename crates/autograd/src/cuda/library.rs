@@ -6,6 +6,8 @@ use super::texts::Element;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProductCall {
     pub(crate) element: Element,
+    /// Whether F32 may be multiplied as TF32.
+    pub(crate) tf32: bool,
     pub(crate) batch: usize,
     pub(crate) m: usize,
     pub(crate) k: usize,
@@ -29,6 +31,8 @@ pub(crate) enum Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConvolutionCall {
     pub(crate) element: Element,
+    /// Whether F32 may be multiplied as TF32.
+    pub(crate) tf32: bool,
     pub(crate) pass: Pass,
     pub(crate) batch: usize,
     pub(crate) in_channels: usize,

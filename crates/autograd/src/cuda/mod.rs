@@ -99,6 +99,16 @@ pub fn usage(device: Device) -> Result<Usage> {
     Ok(open(device)?.usage())
 }
 
+/// Whether NVIDIA's libraries may round the factors of F32 products and convolutions to TF32 (10 bits of fraction), and add them
+/// up in F32. Not allowed until this is called. Kernels of this crate are not faster for it and stay in F32.
+///
+/// # Errors
+/// As [`describe`].
+pub fn allow_tf32(device: Device, allowed: bool) -> Result<()> {
+    open(device)?.allow_tf32(allowed);
+    Ok(())
+}
+
 /// What the device was asked to do so far.
 ///
 /// # Errors

@@ -7,6 +7,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use frugan_autograd::{Device, cuda};
+use frugan_train::Precision;
+
+use crate::failure::{InputContext, input};
+use crate::runs::lift;
 
 /// Time pieces of training on this machine
 #[derive(Debug, clap::Args)]
@@ -20,6 +25,12 @@ pub(crate) struct Args {
     /// Images a batch; by default 50 for biggan, 8 for stylegan2, 64 for the augmentations
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1024))]
     batch: Option<u32>,
+    /// cpu, cuda or cuda:N; whole iterations only
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// f32, or on a GPU tf32
+    #[arg(long, value_parser = ["f32", "tf32"], default_value = "f32")]
+    precision: String,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -42,13 +53,22 @@ enum Name {
 /// Runs on made-up images, whose content does not change the time.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let iterations = args.iterations;
+    let device = args.device.parse::<Device>().input(format!("--device {}", args.device))?.open().or_input()?;
+    let precision = if args.precision == "tf32" { Precision::Tf32 } else { Precision::F32 };
+    precision.apply(device).map_err(lift)?;
+    if device != Device::Cpu && !matches!(args.name, Name::Biggan | Name::StyleGan2) {
+        return Err(input(format!("--device {device}: only biggan and stylegan2 are timed there")));
+    }
     let batch = |default| args.batch.unwrap_or(default) as usize;
     match args.name {
-        Name::Biggan => training::biggan(iterations, batch(50))?,
-        Name::StyleGan2 => training::stylegan2(iterations, batch(8))?,
+        Name::Biggan => training::biggan(iterations, batch(50), device)?,
+        Name::StyleGan2 => training::stylegan2(iterations, batch(8), device)?,
         Name::StyleGan2R1 => training::r1(iterations, batch(8))?,
         Name::Ada => augmentation::ada(iterations, batch(64))?,
         Name::DiffAugment => augmentation::diffaugment(iterations, batch(64))?,
+    }
+    if device != Device::Cpu {
+        println!("peak_device_mib {:.1}", cuda::usage(device)?.reserved as f64 / f64::from(1 << 20));
     }
     println!("peak_rss_mib {:.1}", peak_rss_mib()?);
     Ok(ExitCode::SUCCESS)

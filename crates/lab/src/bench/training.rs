@@ -1,7 +1,7 @@
 //! Whole iterations, and a regulariser's step.
 
 use anyhow::{Context, Result};
-use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, grad_of_scalar};
+use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, cuda, grad_of_scalar};
 use frugan_data::{DataConfig, DataName};
 use frugan_models::{BigganConfig, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
 use frugan_nn::{Adam, Purpose, Stream};
@@ -13,26 +13,26 @@ use crate::config::{Argument, Composer, Library};
 const SIDE: usize = 32;
 
 /// BigGAN's iterations.
-pub(super) fn biggan(iterations: u32, batch: usize) -> Result<()> {
+pub(super) fn biggan(iterations: u32, batch: usize, device: Device) -> Result<()> {
     let mut config = Config { model: ModelConfig::Biggan(BigganConfig::default()), ..Config::default() };
     config.augment.policy = "translation,cutout".to_owned();
     config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
-    let mut trainer = trainer(config, batch)?;
+    let mut trainer = trainer(config, batch, device)?;
     for _ in 0..iterations {
-        print_iteration(timed(|| Ok(trainer.step()?))?.1);
+        print_iteration(step(&mut trainer, device)?);
     }
     Ok(())
 }
 
 /// StyleGAN2's iterations: one with the lazy R1 step and one without are timed, and weighted as they come in a cycle.
-pub(super) fn stylegan2(iterations: u32, batch: usize) -> Result<()> {
+pub(super) fn stylegan2(iterations: u32, batch: usize, device: Device) -> Result<()> {
     let config = stylegan2_config()?;
     let interval = lazy(&config)?.d_interval;
-    let mut trainer = trainer(config, batch)?;
+    let mut trainer = trainer(config, batch, device)?;
     for cycle in 0..u64::from(iterations) {
         trainer.itr = cycle * interval;
-        let (_, with_r1) = timed(|| Ok(trainer.step()?))?;
-        let (_, plain) = timed(|| Ok(trainer.step()?))?;
+        let with_r1 = step(&mut trainer, device)?;
+        let plain = step(&mut trainer, device)?;
         print_iteration((with_r1 + (interval - 1) as f64 * plain) / interval as f64);
     }
     Ok(())
@@ -70,14 +70,23 @@ pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
     Ok(())
 }
 
+/// Seconds of an iteration, until the device has done it.
+fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
+    let step = || {
+        trainer.step()?;
+        if device == Device::Cpu { Ok(()) } else { Ok(cuda::synchronise(device)?) }
+    };
+    Ok(timed(step)?.1)
+}
+
 fn lazy(config: &Config) -> Result<Lazy> {
     config.optim.lazy.context("the configuration has no lazy regularisation")
 }
 
-fn trainer(mut config: Config, batch: usize) -> Result<Trainer> {
+fn trainer(mut config: Config, batch: usize, device: Device) -> Result<Trainer> {
     config.optim.batch = batch;
     let data = frugan_data::open(&config.data)?;
-    Ok(Trainer::new(&config, &data, &Device::Cpu)?)
+    Ok(Trainer::new(&config, &data, &device)?)
 }
 
 /// ADA's configuration for CIFAR-10, unconditional, without T. The clamp is off: ADA's code has it for the sake of half

@@ -45,6 +45,7 @@ fn run(
 fn planned(s: &ConvShape, pass: Pass, x: &CudaTensor) -> Result<Option<Planned>> {
     x.gpu().plan(Call::Convolution(ConvolutionCall {
         element: x.element(),
+        tf32: x.gpu().allows_tf32(),
         pass,
         batch: s.batch,
         in_channels: s.in_channels,

@@ -30,7 +30,8 @@ pub(crate) fn matmul(p: Product, a: &CudaTensor, b: &CudaTensor, shape: &[usize]
         return CudaTensor::full(a.gpu(), 0.0, a.element(), shape);
     }
     let y = a.like(shape)?;
-    let call = Call::Product(ProductCall { element: a.element(), batch, m, k, n, flip_a, flip_b });
+    let tf32 = a.gpu().allows_tf32();
+    let call = Call::Product(ProductCall { element: a.element(), tf32, batch, m, k, n, flip_a, flip_b });
     if let Some(planned) = a.gpu().plan(call)? {
         a.gpu().call(&planned, [a.address(), b.address(), y.address()])?;
         return Ok(y);

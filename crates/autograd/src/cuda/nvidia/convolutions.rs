@@ -1,4 +1,4 @@
-//! Convolutions by cuDNN, NCHW, with accumulation in F32, no TF32, and algorithms whose results repeat.
+//! Convolutions by cuDNN, NCHW, with accumulation in F32, TF32 where it is allowed, and algorithms whose results repeat.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -134,8 +134,10 @@ impl Convolutions {
 
 impl Plan {
     fn new(handle: sys::cudnnHandle_t, call: &ConvolutionCall) -> Result<Option<Self>> {
-        use sys::cudnnMathType_t::{CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH};
+        use sys::cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH};
         let (data, math) = match call.element {
+            // The default is TF32 where the device has it.
+            Element::F32 if call.tf32 => (sys::cudnnDataType_t::CUDNN_DATA_FLOAT, CUDNN_DEFAULT_MATH),
             Element::F32 => (sys::cudnnDataType_t::CUDNN_DATA_FLOAT, CUDNN_FMA_MATH),
             Element::Bf16 => (sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16, CUDNN_TENSOR_OP_MATH),
             Element::F16 => (sys::cudnnDataType_t::CUDNN_DATA_HALF, CUDNN_TENSOR_OP_MATH),
@@ -195,6 +197,12 @@ impl Descriptors {
     }
 }
 
+/// Whether an algorithm's arithmetic is what was asked for: TF32 goes by either name.
+fn is_meant(offered: sys::cudnnMathType_t, asked: sys::cudnnMathType_t) -> bool {
+    use sys::cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_TENSOR_OP_MATH};
+    offered == asked || (asked == CUDNN_DEFAULT_MATH && offered == CUDNN_TENSOR_OP_MATH)
+}
+
 type Four = (
     sys::cudnnTensorDescriptor_t,
     sys::cudnnFilterDescriptor_t,
@@ -228,7 +236,7 @@ unsafe fn choose(
             results
                 .filter(|result| result.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS)
                 .filter(|result| result.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
-                .find(|result| result.mathType == math && result.memory <= MOST_WORKSPACE)
+                .find(|result| is_meant(result.mathType, math) && result.memory <= MOST_WORKSPACE)
                 .map(|result| ($algorithm(result.algo), result.memory))
         }};
     }

@@ -1,4 +1,4 @@
-//! Products by cuBLASLt, with accumulation in F32 (F64 for F64) and no TF32.
+//! Products by cuBLASLt, with accumulation in F32 (F64 for F64), and TF32 where it is allowed.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -99,10 +99,11 @@ impl Products {
 
 impl Plan {
     fn new(handle: sys::cublasLtHandle_t, call: &ProductCall) -> Result<Option<Self>> {
-        let ProductCall { element, batch, m, k, n, flip_a, flip_b } = *call;
-        use sys::cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_64F};
+        let ProductCall { element, tf32, batch, m, k, n, flip_a, flip_b } = *call;
+        use sys::cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_64F};
         use sys::cudaDataType_t::{CUDA_R_16BF, CUDA_R_16F, CUDA_R_32F, CUDA_R_64F};
         let (data, compute, scale) = match element {
+            Element::F32 if tf32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F),
             Element::F32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
             Element::F64 => (CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F),
             Element::Bf16 => (CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F),
