@@ -30,6 +30,12 @@ impl Device {
         Ok(self)
     }
 
+    /// How many of `wanted` items to compute at once, where the host's caches would rather hold `cached` of them: a GPU
+    /// wants them all.
+    pub fn at_once(self, wanted: usize, cached: usize) -> usize {
+        if self == Self::Cpu { wanted.min(cached) } else { wanted }
+    }
+
     /// The fastest device that works here, and why it is that one, as one line: a GPU is taken if it passes
     /// [`cuda::prove`].
     pub fn choose() -> (Self, String) {

@@ -1,3 +1,5 @@
+use frugan_autograd::Device;
+
 use crate::fid::Prepared;
 use crate::{
     EvalConfig, FeatureCache, FeatureNetwork, Features, Gaussian, Images, LeakDetector, Measurement, Metric, Moments,
@@ -65,6 +67,21 @@ impl Evaluator {
         let metrics = config.named_metrics()?;
         let network = FeatureNetwork::open(config)?;
         Ok(Self { config: config.clone(), metrics, network, references: [None, None], leak: None })
+    }
+
+    /// The same, with its network on a device.
+    ///
+    /// # Errors
+    /// If the device cannot be opened.
+    ///
+    /// ```
+    /// # use frugan_metrics::{EvalConfig, Evaluator, Network};
+    /// let config = EvalConfig { network: Network::Random, ..EvalConfig::default() };
+    /// let evaluator = Evaluator::open(&config)?.to_device(&"cpu".parse()?)?;
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn to_device(self, device: &Device) -> Result<Self> {
+        Ok(Self { network: self.network.to_device(device)?, ..self })
     }
 
     /// The network.

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use frugan_autograd::{Device, cuda, no_grad};
+
 use crate::inception::Inception;
 use crate::{Error, EvalConfig, Features, Images, Network, RandomNetwork, Result, Tap, locate};
 
@@ -21,6 +23,7 @@ pub struct FeatureNetwork {
     sha256: String,
     source: String,
     batch: usize,
+    device: Device,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,13 @@ impl FeatureNetwork {
         let weights = crate::inception::Weights::read(path)?;
         let network = Inception::new(&weights)?;
         let source = path.display().to_string();
-        Ok(Self { kind: Kind::Inception(Box::new(network)), sha256: weights.sha256().to_string(), source, batch: 50 })
+        Ok(Self {
+            kind: Kind::Inception(Box::new(network)),
+            sha256: weights.sha256().to_string(),
+            source,
+            batch: 50,
+            device: Device::Cpu,
+        })
     }
 
     /// The random-feature network.
@@ -81,7 +90,31 @@ impl FeatureNetwork {
     pub fn random() -> Result<Self> {
         let network = RandomNetwork::new()?;
         let sha256 = network.sha256().to_string();
-        Ok(Self { kind: Kind::Random(network), sha256, source: "random features".into(), batch: 50 })
+        Ok(Self {
+            kind: Kind::Random(network),
+            sha256,
+            source: "random features".into(),
+            batch: 50,
+            device: Device::Cpu,
+        })
+    }
+
+    /// The same network with its weights on a device, where it then computes: in F32, also where TF32 is allowed.
+    ///
+    /// # Errors
+    /// If the device cannot be opened.
+    ///
+    /// ```
+    /// # use frugan_metrics::FeatureNetwork;
+    /// let network = FeatureNetwork::random()?.to_device(&"cpu".parse()?)?;
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn to_device(self, device: &Device) -> Result<Self> {
+        let kind = match &self.kind {
+            Kind::Inception(network) => Kind::Inception(Box::new(network.to_device(device)?)),
+            Kind::Random(network) => Kind::Random(network.to_device(device)?),
+        };
+        Ok(Self { kind, device: *device, ..self })
     }
 
     /// Features, and logits where the network has them, in batches that bound memory.
@@ -97,15 +130,16 @@ impl FeatureNetwork {
     pub fn extract(&self, images: Images<'_>) -> Result<Features> {
         let mut all: Option<Features> = None;
         let batch = match self.kind {
-            Kind::Inception(_) => self.batch.min(INCEPTION_BATCH),
+            Kind::Inception(_) => self.device.at_once(self.batch, INCEPTION_BATCH),
             Kind::Random(_) => self.batch,
         };
         for start in (0..images.len()).step_by(batch) {
             let batch = images.slice(start, batch);
-            let features = frugan_autograd::no_grad(|| match &self.kind {
+            let extract = || match &self.kind {
                 Kind::Inception(network) => network.extract(batch),
                 Kind::Random(network) => network.extract(batch),
-            })?;
+            };
+            let features = cuda::without_tf32(self.device, || no_grad(extract))??;
             match &mut all {
                 Some(all) => all.append(features)?,
                 None => all = Some(features),

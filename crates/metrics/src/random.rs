@@ -1,7 +1,7 @@
 //! The random-feature network: what serves where no trained network is at hand.
 
-use candle_core::{Device, Tensor};
-use frugan_autograd::{Conv2dConfig, Var};
+use candle_core::{Device as Host, Tensor};
+use frugan_autograd::{Conv2dConfig, Device, Var};
 use frugan_nn::{Purpose, Stream};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -58,9 +58,24 @@ impl RandomNetwork {
         for (layer, widths) in WIDTHS.windows(2).enumerate() {
             let values = filter(layer, widths[0], widths[1]);
             values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-            filters.push(Var::constant(Tensor::from_vec(values, (widths[1], widths[0], 3, 3), &Device::Cpu)?));
+            filters.push(Var::constant(Tensor::from_vec(values, (widths[1], widths[0], 3, 3), &Host::Cpu)?));
         }
         Ok(Self { filters, sha256: format!("{:x}", hash.finalize()) })
+    }
+
+    /// The same network with its filters on a device, where it then computes.
+    ///
+    /// # Errors
+    /// If the device cannot be opened.
+    ///
+    /// ```
+    /// # use frugan_metrics::RandomNetwork;
+    /// let network = RandomNetwork::new()?.to_device(&"cpu".parse()?)?;
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let filters = self.filters.iter().map(|filter| Ok(filter.to_device(device)?)).collect::<Result<_>>()?;
+        Ok(Self { filters, sha256: self.sha256.clone() })
     }
 
     /// sha256 of the filters, in hex.
@@ -90,7 +105,8 @@ impl RandomNetwork {
         let mut pixels = vec![0.0; images.len() * size];
         let pairs: Vec<_> = pixels.chunks_mut(size).zip(images.iter()).collect();
         pairs.into_par_iter().for_each(|(out, image)| shrink(image, images.shape(), out));
-        let mut x = Var::constant(Tensor::from_vec(pixels, (images.len(), 3, SIDE, SIDE), &Device::Cpu)?);
+        let x = Var::constant(Tensor::from_vec(pixels, (images.len(), 3, SIDE, SIDE), &Host::Cpu)?);
+        let mut x = x.to_device(&self.filters[0].device())?;
         for (layer, filter) in self.filters.iter().enumerate() {
             x = if layer == 0 { x } else { x.avg_pool2()? };
             x = x.conv2d_relu(filter, None, Conv2dConfig { stride: 1, padding: [1, 1] })?;

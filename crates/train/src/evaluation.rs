@@ -33,6 +33,8 @@ pub struct Evaluation {
     /// Labels that the fakes' are drawn from, where the data's config says so.
     labels: Option<Vec<i32>>,
     network: String,
+    /// Where the feature network computes.
+    device: Device,
     ready: Mutex<Option<Arc<Evaluator>>>,
 }
 
@@ -58,7 +60,9 @@ impl Evaluation {
         let network = library.network(&config.eval)?;
         let whole = references.iter().find(|(reference, _)| reference.is_train()).map(|(_, images)| images);
         let labels = config.data.fake_labels.of(whole.unwrap_or(&splits.train));
-        Ok(Self { config: config.eval.clone(), policy, references, labels, network, ready: Mutex::new(None) })
+        let device = config.device.parse::<Device>().map_err(|e| Error::Config(e.to_string()))?;
+        let config = config.eval.clone();
+        Ok(Self { config, policy, references, labels, network, device, ready: Mutex::new(None) })
     }
 
     /// One line on what the numbers are.
@@ -145,7 +149,7 @@ impl Evaluation {
         if let Some(evaluator) = ready.as_ref() {
             return Ok(evaluator.clone());
         }
-        let mut evaluator = Evaluator::open(&self.config)?;
+        let mut evaluator = Evaluator::open(&self.config)?.to_device(&self.device)?;
         for (reference, reals) in &self.references {
             let images = Images::new(&reals.images, reals.shape)?;
             evaluator.set_reference_of(*reference, images, FeatureCache::of_user().as_ref())?;

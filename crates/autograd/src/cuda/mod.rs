@@ -109,6 +109,22 @@ pub fn allow_tf32(device: Device, allowed: bool) -> Result<()> {
     Ok(())
 }
 
+/// Runs `f` without TF32, whatever [`allow_tf32`] said: for metrics. Nothing changes for the CPU, which has none.
+///
+/// # Errors
+/// As [`describe`], for a GPU.
+pub fn without_tf32<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
+    if device == Device::Cpu {
+        return Ok(f());
+    }
+    let gpu = open(device)?;
+    let allowed = gpu.allows_tf32();
+    gpu.allow_tf32(false);
+    let result = f();
+    gpu.allow_tf32(allowed);
+    Ok(result)
+}
+
 /// What the device was asked to do so far.
 ///
 /// # Errors

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return nearest::run(subject, folder.first().copied(), &arguments, &args.search, args.out.as_deref());
     }
     match (args.floor, paths.as_slice()) {
-        (true, []) => floor_of_data(&settle(None, &arguments, true)?, args.out.as_deref()),
+        (true, []) => floor_of_data(&settle(None, &arguments, true)?, device_of(&arguments)?, args.out.as_deref()),
         (true, _) => Err(input("--floor measures a data set: name it by data=cifar10, without a snapshot or folder")),
         (false, [subject]) => measure(subject, None, &arguments, args.out.as_deref()),
         (false, [subject, reference]) => measure(subject, Some(reference), &arguments, args.out.as_deref()),
@@ -116,7 +116,11 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
             (reference_of(&resolved.config, config.reference)?, name)
         }
     };
-    let mut evaluator = Evaluator::open(&config).or_input()?;
+    let device = match &subject {
+        Subject::Snapshot(_, device) => *device,
+        Subject::Images(_) => device_of(arguments)?,
+    };
+    let mut evaluator = Evaluator::open(&config).and_then(|evaluator| evaluator.to_device(&device)).or_input()?;
     let cache = FeatureCache::of_user();
     let what = what_of(&subject, path);
     eprintln!(
@@ -157,9 +161,7 @@ fn open_subject(path: &Path, arguments: &[Argument], measures: bool) -> Result<(
         let resolved = settle(None, arguments, measures)?;
         return Ok((Subject::Images(read_folder(path)?), resolved));
     }
-    let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
-    tell_choice(device);
-    let device: Device = device.parse().input("--device")?;
+    let device = device_of(arguments)?;
     let snapshot = Snapshot::load(path, &device).map_err(lift)?;
     let resolved = settle(Some((path, &snapshot)), arguments, measures)?;
     Ok((Subject::Snapshot(Box::new(snapshot), device), resolved))
@@ -199,7 +201,8 @@ fn what_of(subject: &Subject, path: &Path) -> String {
 fn score_as_in_training(snapshot: &Snapshot, device: &Device, config: &Config) -> Result<Scores> {
     let mut library = frugan_train::Library::new();
     let splits = library.splits(&config.data).map_err(lift)?;
-    let evaluation = Evaluation::new(config, &splits, &mut library).map_err(lift)?;
+    let config = Config { device: device.to_string(), ..config.clone() };
+    let evaluation = Evaluation::new(&config, &splits, &mut library).map_err(lift)?;
     let scores = evaluation.scores(snapshot.generator.as_ref(), device, &|_, _| ()).map_err(lift)?;
     Ok(scores.into_iter().collect())
 }
@@ -257,11 +260,18 @@ fn features(evaluator: &Evaluator, images: Images<'_>, cache: Option<&FeatureCac
     .or_input()
 }
 
+/// Where networks compute: not where a snapshot was trained, unless the arguments say so.
+fn device_of(arguments: &[Argument]) -> Result<Device> {
+    let device = arguments.iter().rev().find(|a| a.key == "device").map_or("auto", |a| a.text.as_str());
+    tell_choice(device);
+    device.parse::<Device>().input("--device")?.open().or_input()
+}
+
 /// Training images against test images, and two disjoint halves of the training images.
-fn floor_of_data(resolved: &Resolved<Config>, out: Option<&Path>) -> Result<ExitCode> {
+fn floor_of_data(resolved: &Resolved<Config>, device: Device, out: Option<&Path>) -> Result<ExitCode> {
     let config = &resolved.config;
     let splits = frugan_data::open(&config.data).or_input()?;
-    let evaluator = Evaluator::open(&config.eval).or_input()?;
+    let evaluator = Evaluator::open(&config.eval).and_then(|evaluator| evaluator.to_device(&device)).or_input()?;
     let cache = FeatureCache::of_user();
     eprintln!(
         "floor of {}: {} training and {} test images, network {} ({})",

@@ -1,5 +1,5 @@
-use candle_core::{Device, Tensor};
-use frugan_autograd::{Conv2dConfig, Var};
+use candle_core::{Device as Host, Tensor};
+use frugan_autograd::{Conv2dConfig, Device, Var};
 
 use crate::Result;
 use crate::inception::Weights;
@@ -38,10 +38,18 @@ impl Conv {
         let shifts = beta.iter().zip(&mean).zip(&scales);
         let bias = shifts.map(|((beta, mean), scale)| (f64::from(*beta) - f64::from(*mean) * scale) as f32).collect();
         Ok(Self {
-            weight: Var::constant(Tensor::from_vec(filter, &shape, &Device::Cpu)?),
-            bias: Var::constant(Tensor::from_vec::<_, f32>(bias, channels, &Device::Cpu)?),
+            weight: Var::constant(Tensor::from_vec(filter, &shape, &Host::Cpu)?),
+            bias: Var::constant(Tensor::from_vec::<_, f32>(bias, channels, &Host::Cpu)?),
             config: Conv2dConfig { stride, padding },
         })
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.weight.device()
+    }
+
+    pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self { weight: self.weight.to_device(device)?, bias: self.bias.to_device(device)?, ..*self })
     }
 
     pub(crate) fn forward(&self, x: &Var) -> Result<Var> {
@@ -62,6 +70,10 @@ impl Conv {
 pub(crate) struct Chain(pub(crate) Vec<Conv>);
 
 impl Chain {
+    pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
+        self.0.iter().map(|conv| conv.to_device(device)).collect::<Result<_>>().map(Self)
+    }
+
     pub(crate) fn forward(&self, x: &Var) -> Result<Var> {
         self.0.iter().try_fold(x.clone(), |x, conv| conv.forward(&x))
     }

@@ -6,8 +6,8 @@ mod conv;
 mod legacy;
 mod weights;
 
-use candle_core::{Device, Tensor};
-use frugan_autograd::Var;
+use candle_core::{Device as Host, Tensor};
+use frugan_autograd::{Device, Var};
 
 pub use block::{Block, BlockKind};
 pub use weights::Weights;
@@ -127,6 +127,34 @@ impl Inception {
         Ok(())
     }
 
+    /// The same network with its weights on a device, where it then computes.
+    ///
+    /// # Errors
+    /// If the device cannot be opened.
+    ///
+    /// ```no_run
+    /// # use frugan_metrics::inception::{Inception, Weights};
+    /// let network = Inception::new(&Weights::read("inception-2015-12-05.safetensors".as_ref())?)?;
+    /// let network = network.to_device(&"auto".parse()?)?;
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let mut stem = [None, None, None, None, None];
+        for (moved, conv) in stem.iter_mut().zip(&self.stem) {
+            *moved = conv.as_ref().map(|conv| conv.to_device(device)).transpose()?;
+        }
+        let mixed = self.mixed.iter().map(|block| block.to_device(device)).collect::<Result<_>>()?;
+        let fc = match &self.fc {
+            Some((weight, bias)) => Some((weight.to_device(device)?, bias.clone())),
+            None => None,
+        };
+        Ok(Self { stem, mixed, tap: self.tap, fc })
+    }
+
+    fn device(&self) -> Device {
+        self.stem.iter().flatten().next().map_or(Device::Cpu, Conv::device)
+    }
+
     /// The tap that the file reaches.
     ///
     /// ```no_run
@@ -163,7 +191,7 @@ impl Inception {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn extract(&self, images: Images<'_>) -> Result<Features> {
-        let taps = self.taps(&prepare(images)?)?;
+        let taps = self.taps(&prepare(images)?.to_device(&self.device())?)?;
         let last = match self.tap {
             Tap::Mean64 => taps.mean64,
             Tap::Mean192 => taps.mean192,
@@ -215,7 +243,8 @@ impl Inception {
             let pool = spatial_mean(&x)?;
             if let Some((weight, bias)) = &self.fc {
                 let logits = pool.matmul(weight)?;
-                let bias = Var::constant(Tensor::from_slice(bias, (1, CLASSES), &Device::Cpu)?);
+                let bias = Var::constant(Tensor::from_slice(bias, (1, CLASSES), &Host::Cpu)?);
+                let bias = bias.to_device(&logits.device())?;
                 taps.logits = Some(logits.add(&bias)?);
                 taps.logits_unbiased = Some(logits);
             }
@@ -245,7 +274,7 @@ pub fn prepare(images: Images<'_>) -> Result<Var> {
         resized = resized.chunks(SIDE * SIDE).flat_map(|plane| plane.repeat(3)).collect();
     }
     resized.iter_mut().for_each(|value| *value = (*value - 128.0) / 128.0);
-    Ok(Var::constant(Tensor::from_vec(resized, (images.len(), 3, SIDE, SIDE), &Device::Cpu)?))
+    Ok(Var::constant(Tensor::from_vec(resized, (images.len(), 3, SIDE, SIDE), &Host::Cpu)?))
 }
 
 /// `[N, C, H, W]` to `[N, C]`.
