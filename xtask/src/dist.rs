@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use crate::{binary, carried, glibc, workspace};
+use crate::{binary, carried, glibc, python, workspace};
 
 /// What the archive may weigh: it is to be carried to machines by hand.
 const MAX_BYTES: u64 = 30 << 20;
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Put the Inception network of FID into the second archive
     #[arg(long)]
     with_weights: bool,
+    /// Leave out the GPU's compiled kernels, for which NVRTC is fetched by pip; machines then need NVRTC themselves
+    #[arg(long)]
+    without_kernels: bool,
 }
 
 /// A file of the archive.
@@ -57,7 +60,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
     let folder = format!("frugan-{}-{}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
     let path = out.join(format!("{folder}.tar.gz"));
-    let entries = entries(workspace::root(), &program)?;
+    let mut entries = entries(workspace::root(), &program)?;
+    // Lives as long as the archive is written.
+    let made = tempfile::tempdir()?;
+    if !args.without_kernels {
+        entries.extend(kernels(&program, made.path())?);
+    }
     write(&path, &folder, &entries, commit_time())?;
     let bytes = std::fs::metadata(&path)?.len();
     if bytes > MAX_BYTES {
@@ -69,6 +77,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         carry(args, &program, &out)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// NVRTC, as the workspace's tests use it.
+const NVRTC: &str = "nvidia-cuda-nvrtc==13.0.88";
+
+/// The GPU's kernels in machine code, which the program finds beside itself.
+fn kernels(program: &Path, folder: &Path) -> Result<Vec<Entry>> {
+    let python = python::environment("nvrtc", &[NVRTC], &["--no-deps"])?;
+    let environment = python.parent().and_then(Path::parent).context("a Python environment has a folder")?;
+    let output = Command::new(program).arg("kernels").arg(folder).env("VIRTUAL_ENV", environment).output()?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "frugan kernels failed: {}", words.trim());
+    let entry = |source: PathBuf| {
+        let name = source.file_name().map(|name| format!("kernels/{}", name.to_string_lossy()));
+        Ok(Entry { name: name.context("a file has a name")?, source, executable: false })
+    };
+    let mut files = files(folder, "cubin")?;
+    files.sort();
+    files.into_iter().map(entry).collect()
 }
 
 /// Writes the second archive.

@@ -3,7 +3,7 @@
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::verbs::{config, data, doctor, eval, generate, project, rank, reproduce, train};
+use crate::verbs::{config, data, doctor, eval, generate, kernels, project, rank, reproduce, train};
 use crate::{bench, golden};
 
 /// Trains GANs from little data and reproduces the tables of DiffAugment and ADA.
@@ -35,6 +35,9 @@ pub(crate) enum Verb {
     Doctor(doctor::Args),
     /// List the config groups, or show what a command line resolves to
     Config(config::Args),
+    /// Compile the GPU's kernels into files
+    #[command(hide = true)]
+    Kernels(kernels::Args),
     /// Share the batches of a run whose rank 0 started this process
     #[command(hide = true)]
     Rank(rank::Args),

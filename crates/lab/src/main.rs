@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Data(args) => verbs::data::run(&args),
         Verb::Doctor(args) => verbs::doctor::run(&args),
         Verb::Config(args) => verbs::config::run(&args),
+        Verb::Kernels(args) => verbs::kernels::run(&args),
         Verb::Rank(args) => verbs::rank::run(&args),
         Verb::Golden(args) => golden::run(&args),
         Verb::Bench(args) => bench::run(&args),

@@ -16,6 +16,12 @@ pub(crate) fn folder() -> Result<PathBuf> {
     }
 }
 
+/// A compiled kernel that came with the program: of this name in the folder `kernels` beside it.
+pub(crate) fn beside_program(name: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().and_then(std::fs::canonicalize).ok()?;
+    Some(program.parent()?.join("kernels").join(name)).filter(|path| path.is_file())
+}
+
 /// The name of what is compiled from `parts` (source, options, compiler): their hash, and an ending.
 pub(crate) fn name(parts: &[&str], ending: &str) -> String {
     let mut hash = Sha256::new();

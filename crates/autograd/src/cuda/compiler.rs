@@ -1,6 +1,7 @@
 //! NVRTC: kernel texts to machine code for one architecture, without a GPU, a driver or a toolkit.
 
 use std::ffi::{CStr, CString};
+use std::sync::OnceLock;
 
 use candle_core::{Error, Result, bail};
 use cudarc::nvrtc::{result, sys};
@@ -13,6 +14,24 @@ use super::texts::{Element, Text};
 #[derive(Debug)]
 pub(crate) struct Compiler {
     pub(crate) found: Found,
+}
+
+/// The machine code of a text for one element type and architecture such as `sm_90`: what came with the program, else by
+/// NVRTC, which is opened when it is first needed.
+pub(crate) fn machine_code(text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
+    static COMPILER: OnceLock<std::result::Result<Compiler, String>> = OnceLock::new();
+    if let Some(path) = cache::beside_program(&name_beside_program(text, element, arch)) {
+        return Ok(std::fs::read(path)?);
+    }
+    match COMPILER.get_or_init(|| Compiler::open().map_err(|error| error.to_string())) {
+        Ok(compiler) => compiler.cubin(text, element, arch),
+        Err(why) => bail!("kernels for {arch} did not come with this program, and cannot be compiled: {why}"),
+    }
+}
+
+/// A file's name for code that any NVRTC may have made of this text.
+pub(crate) fn name_beside_program(text: &Text, element: Element, arch: &str) -> String {
+    cache::name(&[&text.source(element), &options(arch).join(" "), arch], "cubin")
 }
 
 impl Compiler {
@@ -28,7 +47,7 @@ impl Compiler {
 
     /// The machine code of a text for one element type and architecture such as `sm_90`; from disk if it was compiled
     /// before.
-    pub(crate) fn cubin(&self, text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
+    fn cubin(&self, text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
         let source = text.source(element);
         let name = cache::name(&[&source, &options(arch).join(" "), arch, &self.found.version], "cubin");
         let file = cache::file(&name, |partial| Ok(std::fs::write(partial, self.compile(text, &source, arch)?)?))?;

@@ -162,6 +162,51 @@ pub fn prove(device: Device) -> Result<()> {
     bail!("a convolution on {device} differs from the CPU's by {worst}")
 }
 
+/// What kernels are compiled for ahead: Ampere to Blackwell, data centre and desktop.
+pub const ARCHITECTURES: [&str; 6] = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"];
+
+/// Those of [`ARCHITECTURES`] whose kernels lie beside the program, so that it needs no NVRTC there.
+#[cfg(feature = "cuda")]
+pub fn beside_program() -> Vec<&'static str> {
+    let has = |arch: &str| {
+        let lies_there = |text: &texts::Text| {
+            cache::beside_program(&compiler::name_beside_program(text, texts::Element::F32, arch)).is_some()
+        };
+        texts::ALL.iter().all(|text| lies_there(text))
+    };
+    ARCHITECTURES.into_iter().filter(|arch| has(arch)).collect()
+}
+
+/// [`beside_program`] of a build without the CUDA layer.
+#[cfg(not(feature = "cuda"))]
+pub fn beside_program() -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// Writes the machine code of every kernel text into `folder`, in F32 and F64 for each of `architectures` (such as `sm_90`), and
+/// gives the number of files. In a folder `kernels` beside the program they serve machines without NVRTC.
+///
+/// # Errors
+/// If NVRTC is not found, a text does not compile, or the folder cannot be written.
+#[cfg(feature = "cuda")]
+pub fn bake(folder: &std::path::Path, architectures: &[String]) -> Result<usize> {
+    use rayon::prelude::*;
+    use texts::Element;
+    let compiler = compiler::Compiler::open()?;
+    std::fs::create_dir_all(folder)?;
+    let elements = [Element::F32, Element::F64];
+    let jobs: Vec<_> = architectures
+        .iter()
+        .flat_map(|arch| texts::ALL.iter().flat_map(move |text| elements.map(|element| (arch, *text, element))))
+        .collect();
+    jobs.par_iter().try_for_each(|(arch, text, element)| {
+        let code = compiler.compile(text, &text.source(*element), arch)?;
+        std::fs::write(folder.join(compiler::name_beside_program(text, *element, arch)), code)?;
+        Ok::<_, Error>(())
+    })?;
+    Ok(jobs.len())
+}
+
 /// Compiles every kernel text by NVRTC, for all element types on the first and last of `architectures` (such as
 /// `sm_90`) and for F32 on all, and gives the number of programs. No GPU is needed.
 ///

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
 mod keep;
+pub(crate) mod kernels;
 pub(crate) mod project;
 pub(crate) mod rank;
 pub(crate) mod reproduce;

@@ -14,7 +14,7 @@ use cudarc::driver::{result, sys};
 use convolutions::Convolutions;
 use products::Products;
 
-use super::compiler::Compiler;
+use super::compiler::machine_code;
 use super::driver::{Driver, Kernel, Recording, THREADS};
 use super::libraries::{Part, find};
 use super::library::Call;
@@ -31,7 +31,6 @@ pub(crate) struct Nvidia {
     device: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
-    compiler: Compiler,
     modules: Mutex<BTreeMap<(&'static str, Element), Module>>,
     memory: Mutex<Vec<u64>>,
     libraries: Mutex<Libraries>,
@@ -72,7 +71,6 @@ impl Nvidia {
         if !unsafe { sys::is_culib_present() } {
             bail!("the NVIDIA driver at {} cannot be opened by name", driver.path.display())
         }
-        let compiler = Compiler::open()?;
         result::init().map_err(failed("the driver does not start"))?;
         let count = result::device::get_count().map_err(failed("no count of devices"))?;
         let Some(ordinal) = i32::try_from(index).ok().filter(|ordinal| *ordinal < count) else {
@@ -100,7 +98,6 @@ impl Nvidia {
             device,
             context,
             stream,
-            compiler,
             modules: Mutex::default(),
             memory: Mutex::default(),
             libraries: Mutex::default(),
@@ -123,7 +120,7 @@ impl Nvidia {
         let module = match modules.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
-                let code = self.compiler.cubin(kernel.text, kernel.element, &self.arch)?;
+                let code = machine_code(kernel.text, kernel.element, &self.arch)?;
                 // SAFETY: machine code that NVRTC made for this architecture.
                 let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
                 free.insert(Module { handle, functions: BTreeMap::new() })

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for part in cuda::Part::ALL {
         report.library(LibraryReport::of(part));
     }
+    report.kernels(cuda::beside_program());
     match device {
         None => report.choice(&Device::choose().1),
         Some(Device::Cpu) => report.choice("cpu: the reference that other devices are compared with"),

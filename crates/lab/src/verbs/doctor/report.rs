@@ -73,6 +73,8 @@ pub(super) struct Report {
     #[serde(skip)]
     json: bool,
     libraries: Vec<LibraryReport>,
+    /// For which kernels lie beside the program.
+    kernels: Vec<&'static str>,
     device: Option<DeviceReport>,
     choice: Option<String>,
     checks: Vec<Check>,
@@ -85,6 +87,7 @@ impl Report {
         Self {
             json,
             libraries: Vec::new(),
+            kernels: Vec::new(),
             device: None,
             choice: None,
             checks: Vec::new(),
@@ -113,6 +116,16 @@ impl Report {
             }
         }
         self.libraries.push(library);
+    }
+
+    pub(super) fn kernels(&mut self, architectures: Vec<&'static str>) {
+        if !architectures.is_empty() {
+            self.line(&format!(
+                "found    kernels for {} beside the program: NVRTC is not needed",
+                architectures.join(", ")
+            ));
+        }
+        self.kernels = architectures;
     }
 
     pub(super) fn device(&mut self, device: DeviceReport) {
