@@ -31,10 +31,24 @@ impl Default for Placement {
     }
 }
 
-impl Placement {
-    /// What makes a network's tensors there; `purpose` tells the networks of a run apart.
-    pub fn builder(&self, seed: u64, purpose: Purpose) -> Builder {
-        Builder::new(seed, purpose, self.dtype, &self.device).with_batch_norm(self.batch_norm.clone())
+/// What a network is built for, besides its own settings.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// Classes of the data; 1 or none where it has no labels.
+    pub num_classes: usize,
+    /// Height and width of the images.
+    pub resolution: usize,
+    /// Draws the first weights.
+    pub seed: u64,
+    /// Where they are put.
+    pub placement: Placement,
+}
+
+impl Blueprint {
+    /// What makes a network's tensors; `purpose` tells the networks of a run apart.
+    pub fn builder(&self, purpose: Purpose) -> Builder {
+        let Placement { dtype, device, batch_norm } = &self.placement;
+        Builder::new(self.seed, purpose, *dtype, device).with_batch_norm(batch_norm.clone())
     }
 }
 
@@ -80,10 +94,8 @@ impl ModelConfig {
         seed: u64,
         placement: Placement,
     ) -> Result<Models, ModelError> {
-        Ok(Models {
-            generator: self.build_generator(num_classes, resolution, seed, placement.clone())?,
-            discriminator: self.family().discriminator(num_classes, resolution, seed, placement)?,
-        })
+        let (family, blueprint) = (self.family(), Blueprint { num_classes, resolution, seed, placement });
+        Ok(Models { generator: family.generator(&blueprint)?, discriminator: family.discriminator(&blueprint)? })
     }
 
     /// The generator alone: for the average of its weights, and for making images from a snapshot.
@@ -97,7 +109,7 @@ impl ModelConfig {
         seed: u64,
         placement: Placement,
     ) -> Result<Box<dyn Generator>, ModelError> {
-        self.family().generator(num_classes, resolution, seed, placement)
+        self.family().generator(&Blueprint { num_classes, resolution, seed, placement })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The families of models as one list: what each says of itself, and the config that picks one by its name.
 
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::traits::{Discriminator, Generator};
 
@@ -9,29 +9,17 @@ pub trait Family {
     /// Length of the generator's z.
     fn latent_dim(&self) -> usize;
 
-    /// The generator, with first weights drawn from `seed`.
+    /// The generator, with first weights drawn from the blueprint's seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no generator can be built from.
-    fn generator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Generator>, ModelError>;
+    fn generator(&self, blueprint: &Blueprint) -> Result<Box<dyn Generator>, ModelError>;
 
-    /// The discriminator, with first weights drawn from `seed`.
+    /// The discriminator, with first weights drawn from the blueprint's seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no discriminator can be built from.
-    fn discriminator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Discriminator>, ModelError>;
+    fn discriminator(&self, blueprint: &Blueprint) -> Result<Box<dyn Discriminator>, ModelError>;
 }
 
 /// [`ModelConfig`](crate::ModelConfig), from a line a family: the variant, which is the module's name but for upper case; `mod`

@@ -23,7 +23,7 @@ family::families! {
 }
 
 pub use biggan::{BigganDiscriminator, BigganGenerator, GeneratorNorm, WeightInit};
-pub use config::{Models, Placement};
+pub use config::{Blueprint, Models, Placement};
 pub use dcgan::{DcganDiscriminator, DcganGenerator, DiscriminatorNorm};
 pub use error::ModelError;
 pub use family::Family;

@@ -5,7 +5,7 @@ use frugan_autograd::{Ints, Result, Var, concat};
 use frugan_nn::{Builder, Embedding, Init, LayerOptions, Linear, Mode, Params, Purpose};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::family::Family;
 use crate::traits::{Discriminator, Generator, Judgement, check_inputs};
@@ -56,15 +56,10 @@ impl Family for MlpConfig {
         self.latent_dim
     }
 
-    fn generator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Box<dyn Generator>, ModelError> {
+    fn generator(&self, blueprint: &Blueprint) -> std::result::Result<Box<dyn Generator>, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         self.check(num_classes, resolution)?;
-        let b = placement.builder(seed, Purpose::new("init.generator"));
+        let b = blueprint.builder(Purpose::new("init.generator"));
         let pixels = IMAGE_CHANNELS * resolution * resolution;
         Ok(Box::new(MlpGenerator {
             embed: Embedding::new(&b.at("embed"), num_classes, self.latent_dim, &LAYER)?,
@@ -77,15 +72,10 @@ impl Family for MlpConfig {
         }))
     }
 
-    fn discriminator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Box<dyn Discriminator>, ModelError> {
+    fn discriminator(&self, blueprint: &Blueprint) -> std::result::Result<Box<dyn Discriminator>, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         self.check(num_classes, resolution)?;
-        let b = placement.builder(seed, Purpose::new("init.discriminator"));
+        let b = blueprint.builder(Purpose::new("init.discriminator"));
         Ok(Box::new(MlpDiscriminator {
             hidden: self.hidden(&b, IMAGE_CHANNELS * resolution * resolution)?,
             output: Linear::new(&b.at("output"), self.width, 1, &LAYER)?,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, cuda, grad_of_scalar};
 use frugan_data::{DataConfig, DataName};
-use frugan_models::{BigganConfig, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
+use frugan_models::{BigganConfig, Blueprint, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
 use frugan_nn::{Adam, Purpose, Stream};
 use frugan_train::{Config, Lazy, Objective, Trainer};
 
@@ -43,8 +43,9 @@ pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
     const REALS: Purpose = Purpose::new("bench.reals");
     let config = stylegan2_config()?;
     let ModelConfig::StyleGan2(model) = &config.model else { unreachable!("stylegan2_config picks it") };
-    let placement = Placement { device: Device::Cpu, ..Placement::default() };
-    let discriminator = StyleGan2Discriminator::new(model, 1, SIDE, config.seed, placement)?;
+    let placement = Placement::default();
+    let blueprint = Blueprint { num_classes: 1, resolution: SIDE, seed: config.seed, placement };
+    let discriminator = StyleGan2Discriminator::new(model, &blueprint)?;
     let objective = Objective::new(&config, &Device::Cpu)?;
     let mut adam = Adam::new(config.optim.lazily_scaled()[1], discriminator.params())?;
     let labels = Ints::from(vec![0; batch]);

@@ -5,7 +5,7 @@ use frugan_nn::{Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, P
 
 use super::config::BigganConfig;
 use crate::arch::{self, DiscriminatorBlockArch};
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::labels::{DLabels, LabelChannel, LabelJoint};
 use crate::traits::{Discriminator, Judgement, check_inputs};
@@ -75,23 +75,18 @@ pub struct BigganDiscriminator {
 }
 
 impl BigganDiscriminator {
-    /// A discriminator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The discriminator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no discriminator can be built from.
-    pub fn new(
-        config: &BigganConfig,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &BigganConfig, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         config.check(num_classes)?;
         let channels = IMAGE_CHANNELS + usize::from(config.d_labels == DLabels::Channel);
         let blocks = arch::discriminator(resolution, config.bottom_width, config.d_ch, channels)?;
         let sides: Vec<(usize, usize)> = blocks.iter().map(|b| (b.resolution, b.outputs)).collect();
         BigganConfig::check_attention("d_attention", config.d_attention, &sides)?;
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         Ok(Self::assemble(config, num_classes, resolution, &blocks, builder)?)
     }
 

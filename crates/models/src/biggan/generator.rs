@@ -8,7 +8,7 @@ use frugan_nn::{
 
 use super::config::{BigganConfig, GeneratorNorm};
 use crate::arch::{self, GeneratorBlockArch};
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::traits::{Generator, check_inputs};
 
@@ -94,17 +94,12 @@ pub struct BigganGenerator {
 }
 
 impl BigganGenerator {
-    /// A generator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The generator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no generator can be built from.
-    pub fn new(
-        config: &BigganConfig,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &BigganConfig, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         config.check(num_classes)?;
         let blocks = arch::generator(resolution, config.bottom_width, config.g_ch)?;
         let sides: Vec<(usize, usize)> = blocks.iter().map(|b| (b.resolution, b.outputs)).collect();
@@ -114,7 +109,7 @@ impl BigganGenerator {
             let want = format!("a multiple of {slots}, for hierarchical = true cuts it into that many slices");
             return Err(ModelError::setting("latent_dim", config.latent_dim, want));
         }
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         Ok(Self::assemble(config, num_classes, &blocks, config.latent_dim / slots, builder)?)
     }
 

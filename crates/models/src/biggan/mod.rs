@@ -4,7 +4,7 @@ mod config;
 mod discriminator;
 mod generator;
 
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::family::Family;
 use crate::traits::{Discriminator, Generator};
@@ -18,23 +18,11 @@ impl Family for BigganConfig {
         self.latent_dim
     }
 
-    fn generator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Generator>, ModelError> {
-        Ok(Box::new(BigganGenerator::new(self, num_classes, resolution, seed, placement)?))
+    fn generator(&self, blueprint: &Blueprint) -> Result<Box<dyn Generator>, ModelError> {
+        Ok(Box::new(BigganGenerator::new(self, blueprint)?))
     }
 
-    fn discriminator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Discriminator>, ModelError> {
-        Ok(Box::new(BigganDiscriminator::new(self, num_classes, resolution, seed, placement)?))
+    fn discriminator(&self, blueprint: &Blueprint) -> Result<Box<dyn Discriminator>, ModelError> {
+        Ok(Box::new(BigganDiscriminator::new(self, blueprint)?))
     }
 }

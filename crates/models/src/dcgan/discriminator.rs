@@ -6,7 +6,7 @@ use frugan_nn::{
 };
 
 use super::config::{BOTTOM, DcganConfig, DiscriminatorNorm, IMAGE_CHANNELS};
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::labels::{DLabels, LabelChannel, LabelJoint};
 use crate::traits::{Discriminator, Judgement, check_inputs};
@@ -35,19 +35,14 @@ pub struct DcganDiscriminator {
 }
 
 impl DcganDiscriminator {
-    /// A discriminator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The discriminator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no discriminator can be built from.
-    pub fn new(
-        config: &DcganConfig,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &DcganConfig, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         let widths = config.widths(config.d_ch, num_classes, resolution)?;
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         Ok(Self::assemble(config, num_classes, resolution, &widths, builder)?)
     }
 

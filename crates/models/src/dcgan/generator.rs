@@ -4,7 +4,7 @@ use frugan_autograd::{Ints, Result, Var, concat};
 use frugan_nn::{BatchNorm, Builder, Conv2dShape, ConvTranspose2d, Embedding, Linear, Mode, Params, Purpose};
 
 use super::config::{BOTTOM, DcganConfig, IMAGE_CHANNELS};
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::traits::{Generator, check_inputs};
 
@@ -29,19 +29,14 @@ pub struct DcganGenerator {
 }
 
 impl DcganGenerator {
-    /// A generator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The generator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no generator can be built from.
-    pub fn new(
-        config: &DcganConfig,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &DcganConfig, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         let widths = config.widths(config.g_ch, num_classes, resolution)?;
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         Ok(Self::assemble(config, num_classes, resolution, &widths, builder)?)
     }
 

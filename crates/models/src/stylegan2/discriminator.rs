@@ -8,7 +8,7 @@ use frugan_nn::{
 
 use super::config::{BOTTOM, IMAGE_CHANNELS, StyleGan2Architecture, StyleGan2Config};
 use super::mapping::{MappingNetwork, MappingOptions};
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::traits::{Discriminator, Judgement, check_inputs};
 
@@ -117,19 +117,14 @@ pub struct StyleGan2Discriminator {
 }
 
 impl StyleGan2Discriminator {
-    /// A discriminator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The discriminator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no discriminator can be built from.
-    pub fn new(
-        config: &StyleGan2Config,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &StyleGan2Config, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         config.check(num_classes, resolution)?;
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         Ok(Self::assemble(config, config.label_dim(num_classes), resolution, builder)?)
     }
 

@@ -8,7 +8,7 @@ use super::mapping::{MappingNetwork, MappingOptions, Truncation};
 use super::mixing::StyleMix;
 use super::noise::{self, Noise};
 use super::synthesis::SynthesisNetwork;
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::traits::{Generator, StyleGenerator, check_inputs};
 
@@ -29,19 +29,14 @@ pub struct StyleGan2Generator {
 }
 
 impl StyleGan2Generator {
-    /// A generator of `resolution`^2 images, with first weights drawn from `seed`.
+    /// The generator of a blueprint, with first weights drawn from its seed.
     ///
     /// # Errors
     /// [`ModelError`] names the setting that no generator can be built from.
-    pub fn new(
-        config: &StyleGan2Config,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn new(config: &StyleGan2Config, blueprint: &Blueprint) -> std::result::Result<Self, ModelError> {
+        let &Blueprint { num_classes, resolution, .. } = blueprint;
         config.check(num_classes, resolution)?;
-        let builder = placement.builder(seed, INIT);
+        let builder = blueprint.builder(INIT);
         let mapping = MappingOptions {
             latent_dim: config.latent_dim,
             label_dim: config.label_dim(num_classes),

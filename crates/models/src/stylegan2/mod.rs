@@ -9,7 +9,7 @@ mod mixing;
 mod noise;
 mod synthesis;
 
-use crate::config::Placement;
+use crate::config::Blueprint;
 use crate::error::ModelError;
 use crate::family::Family;
 use crate::traits::{Discriminator, Generator};
@@ -27,23 +27,11 @@ impl Family for StyleGan2Config {
         self.latent_dim
     }
 
-    fn generator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Generator>, ModelError> {
-        Ok(Box::new(StyleGan2Generator::new(self, num_classes, resolution, seed, placement)?))
+    fn generator(&self, blueprint: &Blueprint) -> Result<Box<dyn Generator>, ModelError> {
+        Ok(Box::new(StyleGan2Generator::new(self, blueprint)?))
     }
 
-    fn discriminator(
-        &self,
-        num_classes: usize,
-        resolution: usize,
-        seed: u64,
-        placement: Placement,
-    ) -> Result<Box<dyn Discriminator>, ModelError> {
-        Ok(Box::new(StyleGan2Discriminator::new(self, num_classes, resolution, seed, placement)?))
+    fn discriminator(&self, blueprint: &Blueprint) -> Result<Box<dyn Discriminator>, ModelError> {
+        Ok(Box::new(StyleGan2Discriminator::new(self, blueprint)?))
     }
 }

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 /// How long a follower waits beyond the time that rank 0 gives the others: rank 0 knows who is missing.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What a place in memory should have free: two files a rank with 8 bytes for each weight of a network.
+const ROOM_BYTES: u64 = 2 << 30;
+
 /// The folder in which the ranks of one run find each other, in memory where the machine has such a place.
 #[derive(Debug)]
 pub struct Room {
@@ -32,9 +35,10 @@ impl Room {
     /// If no folder can be made.
     pub fn new() -> Result<Self> {
         let memory = Path::new("/dev/shm");
-        let place = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+        // Containers often have 64 MiB there.
+        let is_roomy = rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize >= ROOM_BYTES);
+        let place = if is_roomy { memory.to_path_buf() } else { std::env::temp_dir() };
         let made = tempfile::Builder::new().prefix("frugan-").tempdir_in(&place);
-        let made = made.or_else(|_| tempfile::Builder::new().prefix("frugan-").tempdir());
         Ok(Self { dir: made.map_err(Error::file("create", place))? })
     }
 
