@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use frugan_autograd::check::spread;
-use frugan_autograd::cuda::{self, Parity};
+use frugan_autograd::cuda::{self, Parity, ThreadOrder};
 use frugan_autograd::update::AdamStep;
 use frugan_autograd::{Conv2dConfig, DType, Device, GraphMode, Result, Var, fetch, grad_of_scalar, sums, update};
 
@@ -45,6 +45,28 @@ fn every_op_gives_the_cpu_s_results_in_f64() {
 #[test]
 fn every_op_gives_the_cpu_s_results_in_f32() {
     compare(DType::F32);
+}
+
+/// A GPU runs blocks, and threads between two meetings, at once: a result that depends on their order is a race's.
+#[test]
+fn results_do_not_depend_on_the_order_of_threads() {
+    if !has_compiler() {
+        return;
+    }
+    let errors = |order: ThreadOrder| {
+        cuda::run_threads(order);
+        let mut errors = Vec::new();
+        cuda::compare(Device::Emulated, DType::F32, |parity| errors.push((parity.name.clone(), parity.errors)))
+            .unwrap();
+        cuda::run_threads(ThreadOrder::Forward);
+        errors
+    };
+    let forward = errors(ThreadOrder::Forward);
+    for order in [ThreadOrder::Backward, ThreadOrder::Scattered] {
+        for (there, here) in errors(order).iter().zip(&forward) {
+            assert_eq!(there, here, "{order:?}");
+        }
+    }
 }
 
 /// A small discriminator with a gradient penalty: convolution, norm, activation, sum; first and second gradients.

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use frugan_autograd::cuda::{self, Counters};
+use frugan_autograd::cuda::{self, Counters, ThreadOrder};
 use frugan_autograd::{Device, fetch};
 use frugan_data::{DataConfig, DataName, Splits};
 use frugan_train::{Config, Trainer};
@@ -149,4 +149,19 @@ fn steps_on_the_device_are_the_cpu_s() {
     let stylegan2 = compare(STYLEGAN2, 0.002);
     let most = Counters { launches: 3135, allocations: 3119, reservations: 0, uploads: 28, synchronisations: 4 };
     within(stylegan2.fused, most);
+    for text in [BIGGAN, STYLEGAN2] {
+        let forward = after_a_step(text, ThreadOrder::Forward);
+        for order in [ThreadOrder::Backward, ThreadOrder::Scattered] {
+            assert!(after_a_step(text, order) == forward, "{order:?} gives other weights: a kernel has a race");
+        }
+    }
+}
+
+/// The weights after a step whose kernels run in this order.
+fn after_a_step(text: &str, order: ThreadOrder) -> Vec<Vec<f64>> {
+    let mut trainer = Trainer::new(&Config::from_toml(text).unwrap(), &data(), &Device::Emulated).unwrap();
+    cuda::run_threads(order);
+    trainer.step().unwrap();
+    cuda::run_threads(ThreadOrder::Forward);
+    weights(&trainer)
 }

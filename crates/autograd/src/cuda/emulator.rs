@@ -2,12 +2,15 @@
 //!
 //! It proves what can be proved without a GPU: that the kernels compute what the CPU's do, with the layer's own shapes,
 //! strides, arguments and memory. Memory is filled with NaN when it is handed out, so a kernel that reads what none wrote,
-//! or does not write all it should, is seen. It says nothing about speed.
+//! or does not write all it should, is seen; so is one that reads a block's memory before writing it. Blocks, and threads
+//! between two meetings, run one after the other in an order that can be changed ([`run_threads`]): results that change with it
+//! would be a race's. It says nothing about speed.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Result, bail};
@@ -23,6 +26,26 @@ const OPTIONS: &[&str] = &["-x", "c++", "-std=c++17", "-O2", "-ffp-contract=off"
 
 type Function = unsafe extern "C" fn(*const u64);
 
+/// In which order the host runs what a GPU runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadOrder {
+    /// By their numbers.
+    Forward,
+    /// From the last to the first.
+    Backward,
+    /// By steps of a prime.
+    Scattered,
+}
+
+/// [`ThreadOrder`] of all emulated kernels, as the texts number it.
+static ORDER: AtomicU64 = AtomicU64::new(0);
+
+/// Runs the emulated device's blocks, and the threads of a block between two meetings, in another order from here on, also in
+/// other threads of this process. A kernel whose result changes has a race.
+pub fn run_threads(order: ThreadOrder) {
+    ORDER.store(order as u64, Ordering::Relaxed);
+}
+
 #[derive(Debug)]
 pub(crate) struct Emulator {
     compiler: PathBuf,
@@ -34,10 +57,17 @@ pub(crate) struct Emulator {
     recording: Mutex<Option<Vec<Work>>>,
 }
 
+/// A kernel, and what sets the order of its text's threads.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    function: Function,
+    set_order: extern "C" fn(u64),
+}
+
 /// A call to be made again.
 #[derive(Clone, Debug)]
 enum Work {
-    Launch(Function, Vec<u64>),
+    Launch(Entry, Vec<u64>),
     Copy { to: u64, from: u64, bytes: usize },
 }
 
@@ -45,7 +75,10 @@ impl Work {
     fn run(&self) {
         match self {
             // SAFETY: the words are the struct that the kernel takes, and hold addresses of the emulator's memory.
-            Self::Launch(function, words) => unsafe { function(words.as_ptr()) },
+            Self::Launch(entry, words) => unsafe {
+                (entry.set_order)(ORDER.load(Ordering::Relaxed));
+                (entry.function)(words.as_ptr());
+            },
             // SAFETY: both blocks have that many bytes.
             Self::Copy { to, from, bytes } => unsafe { std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes) },
         }
@@ -103,7 +136,7 @@ impl Emulator {
         }
     }
 
-    fn function(&self, kernel: Kernel, words: usize) -> Result<Function> {
+    fn entry(&self, kernel: Kernel, words: usize) -> Result<Entry> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kernel.text.name, kernel.element);
         let library = match modules.get(&key) {
@@ -115,20 +148,21 @@ impl Emulator {
             }
         };
         let (function, size) = (library.symbol(kernel.function), library.symbol(&format!("{}_words", kernel.function)));
-        let (Some(function), Some(size)) = (function, size) else {
+        let (Some(function), Some(size), Some(order)) = (function, size, library.symbol("set_order")) else {
             bail!("kernel {kernel}: the text has no such function")
         };
-        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, and beside it one that tells the
-        // size of what is behind that.
-        let (function, size) = unsafe {
+        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, beside it one that tells the size of
+        // what is behind that, and one that takes an order.
+        let (entry, size) = unsafe {
             let function = std::mem::transmute::<*mut c_void, Function>(function);
             let size = std::mem::transmute::<*mut c_void, extern "C" fn() -> u64>(size);
-            (function, size())
+            let set_order = std::mem::transmute::<*mut c_void, extern "C" fn(u64)>(order);
+            (Entry { function, set_order }, size())
         };
         if size != words as u64 {
             bail!("kernel {kernel}: {words} words given, its struct has {size}")
         }
-        Ok(function)
+        Ok(entry)
     }
 
     fn compile(&self, text: &Text, element: Element) -> Result<Library> {
@@ -178,7 +212,7 @@ impl Driver for Emulator {
     }
 
     fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
-        self.do_or_record(Work::Launch(self.function(kernel, words.len())?, words.to_vec()));
+        self.do_or_record(Work::Launch(self.entry(kernel, words.len())?, words.to_vec()));
         Ok(())
     }
 

@@ -39,6 +39,7 @@ pub(crate) mod words;
 
 pub use arena::Usage;
 pub use draws::Place;
+pub use emulator::{ThreadOrder, run_threads};
 pub use gpu::Counters;
 pub use graph::{Graph, capture};
 pub use libraries::{Found, Missing, Part, find};

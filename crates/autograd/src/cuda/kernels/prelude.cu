@@ -115,6 +115,20 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
 // How many threads a block has, in every kernel.
 #define THREADS 256
 
+#ifndef __CUDACC_RTC__
+// In which order the host runs what a GPU runs at once: no result may depend on it.
+static u64 order = 0;
+extern "C" void set_order(u64 wanted) { order = wanted; }
+
+// The k-th of n in that order: forward, backward, or scattered by steps of a prime that does not divide n.
+MEMBER i64 turn_of(i64 k, i64 n) {
+    if (order == 0) return k;
+    if (order == 1) return n - 1 - k;
+    const i64 stride = n % 7919 ? 7919 : 104729;
+    return (i64)(((u64)k * (u64)stride + 13) % (u64)n);
+}
+#endif
+
 // EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each. On the host name_words() tells how many
 // words the struct has, which the emulator compares with what it is given.
 #ifdef __CUDACC_RTC__
@@ -129,7 +143,7 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
 #define EACH(name, Args)                                                                        \
     extern "C" u64 name##_words() { return sizeof(Args) / 8; }                                  \
     extern "C" void name(const Args* args) {                                                    \
-        for (i64 i = 0; i < args->n; ++i) name##_at(*args, (u32)i);                             \
+        for (i64 k = 0; k < args->n; ++k) name##_at(*args, (u32)turn_of(k, args->n));           \
     }
 #endif
 
@@ -156,10 +170,15 @@ DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
         static thread_local Program::Shared shared;                                             \
         static thread_local Program::State state[THREADS];                                      \
         const int phases = Program::phases(*args);                                              \
-        for (i64 block = 0; block < args->n; ++block) {                                         \
+        for (i64 k = 0; k < args->n; ++k) {                                                     \
+            const u32 block = (u32)turn_of(k, args->n);                                         \
+            /* A GPU's block finds what another left there. */                                  \
+            memset((void*)&shared, 0xff, sizeof shared);                                        \
+            memset((void*)state, 0xff, sizeof state);                                           \
             for (int phase = 0; phase < phases; ++phase) {                                      \
-                for (u32 thread = 0; thread < THREADS; ++thread) {                              \
-                    Program::step(*args, phase, (u32)block, thread, state[thread], shared);     \
+                for (u32 t = 0; t < THREADS; ++t) {                                             \
+                    const u32 thread = (u32)turn_of(t, THREADS);                                \
+                    Program::step(*args, phase, block, thread, state[thread], shared);          \
                 }                                                                               \
             }                                                                                   \
         }                                                                                       \
