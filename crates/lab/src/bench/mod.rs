@@ -1,7 +1,7 @@
 //! `frugan bench NAME`: seconds a piece of training and the peak of memory, for `cargo xtask ratio`.
 
 mod augmentation;
-mod training;
+pub(crate) mod training;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -14,10 +14,7 @@ const SIDE: usize = 32;
 
 /// BigGAN's iterations.
 pub(super) fn biggan(iterations: u32, batch: usize, device: Device) -> Result<()> {
-    let mut config = Config { model: ModelConfig::Biggan(BigganConfig::default()), ..Config::default() };
-    config.augment.policy = "translation,cutout".to_owned();
-    config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
-    let mut trainer = trainer(config, batch, device)?;
+    let mut trainer = biggan_trainer(batch, device)?;
     for _ in 0..iterations {
         print_iteration(step(&mut trainer, device)?);
     }
@@ -26,9 +23,8 @@ pub(super) fn biggan(iterations: u32, batch: usize, device: Device) -> Result<()
 
 /// StyleGAN2's iterations: one with the lazy R1 step and one without are timed, and weighted as they come in a cycle.
 pub(super) fn stylegan2(iterations: u32, batch: usize, device: Device) -> Result<()> {
-    let config = stylegan2_config()?;
-    let interval = lazy(&config)?.d_interval;
-    let mut trainer = trainer(config, batch, device)?;
+    let interval = lazy(&stylegan2_config()?)?.d_interval;
+    let mut trainer = stylegan2_trainer(batch, device)?;
     for cycle in 0..u64::from(iterations) {
         trainer.itr = cycle * interval;
         let with_r1 = step(&mut trainer, device)?;
@@ -72,7 +68,7 @@ pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
 }
 
 /// Seconds of an iteration, until the device has done it.
-fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
+pub(crate) fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
     let step = || {
         trainer.step()?;
         if device == Device::Cpu { Ok(()) } else { Ok(cuda::synchronise(device)?) }
@@ -82,6 +78,19 @@ fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
 
 fn lazy(config: &Config) -> Result<Lazy> {
     config.optim.lazy.context("the configuration has no lazy regularisation")
+}
+
+/// BigGAN for CIFAR-10 as published: 4 D steps and 1 G step, translation,cutout.
+pub(crate) fn biggan_trainer(batch: usize, device: Device) -> Result<Trainer> {
+    let mut config = Config { model: ModelConfig::Biggan(BigganConfig::default()), ..Config::default() };
+    config.augment.policy = "translation,cutout".to_owned();
+    config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
+    trainer(config, batch, device)
+}
+
+/// StyleGAN2 for CIFAR-10 as ADA trains it, without T.
+pub(crate) fn stylegan2_trainer(batch: usize, device: Device) -> Result<Trainer> {
+    trainer(stylegan2_config()?, batch, device)
 }
 
 fn trainer(mut config: Config, batch: usize, device: Device) -> Result<Trainer> {

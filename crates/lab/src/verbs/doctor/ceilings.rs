@@ -15,11 +15,17 @@ pub(super) fn measure(device: Device) -> Result<Ceilings> {
     let matrix = Var::full(0.5, &[SIDE, SIDE], DType::F32, &device)?;
     let long = Var::zeros(&[COPIED_BYTES / 4], DType::F32, &device)?;
     let short = Var::zeros(&[1], DType::F32, &device)?;
-    let product_s = seconds(device, || matrix.matmul(&matrix).map(drop))?;
+    let product = || seconds(device, || matrix.matmul(&matrix).map(drop));
+    let product_s = product()?;
+    cuda::allow_tf32(device, true)?;
+    let tf32_s = product();
+    cuda::allow_tf32(device, false)?;
+    let tflops = |seconds: f64| 2.0 * (SIDE as f64).powi(3) / seconds / 1e12;
     let copy_s = seconds(device, || long.copy().map(drop))?;
     let launch_s = seconds(device, || short.scale(1.0).map(drop))?;
     Ok(Ceilings {
-        matrix_tflops_f32: 2.0 * (SIDE as f64).powi(3) / product_s / 1e12,
+        matrix_tflops_f32: tflops(product_s),
+        matrix_tflops_tf32: tflops(tf32_s?),
         copy_gb_per_s: 2.0 * COPIED_BYTES as f64 / copy_s / 1e9,
         launch_us: launch_s * 1e6,
     })

@@ -2,6 +2,7 @@
 
 mod ceilings;
 mod graph;
+mod rates;
 mod report;
 mod steps;
 
@@ -66,7 +67,12 @@ fn examine(device: Device, report: &mut Report) -> Result<()> {
     if emulated {
         report.note("no ceilings: the kernels ran on the host");
     } else {
-        report.ceilings(ceilings::measure(device)?);
+        let ceilings = ceilings::measure(device)?;
+        let rates = rates::measure(device, &ceilings);
+        report.ceilings(ceilings);
+        for rate in rates? {
+            report.rate(rate);
+        }
     }
     Ok(())
 }

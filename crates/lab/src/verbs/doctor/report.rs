@@ -59,12 +59,27 @@ impl Check {
 /// What a device can do at most.
 #[derive(Debug, Serialize)]
 pub(super) struct Ceilings {
-    /// Products of F32 matrices by the kernels of this crate.
+    /// Products of F32 matrices: by cuBLASLt where it is found.
     pub(super) matrix_tflops_f32: f64,
+    /// The same where TF32 is allowed.
+    pub(super) matrix_tflops_tf32: f64,
     /// Bytes read and written by a copy within the device.
     pub(super) copy_gb_per_s: f64,
     /// From a launch that does nothing to speak of.
     pub(super) launch_us: f64,
+}
+
+/// How fast a model trains.
+#[derive(Debug, Serialize)]
+pub(super) struct Rate {
+    pub(super) model: &'static str,
+    pub(super) precision: &'static str,
+    /// Real images shown to D.
+    pub(super) images_per_s: f64,
+    /// Of products and convolutions, by the direct algorithm.
+    pub(super) tflops: f64,
+    /// That over the rate of products of large matrices.
+    pub(super) share_of_products: f64,
 }
 
 /// What was seen so far. Lines are printed as they come; JSON at the end.
@@ -80,6 +95,7 @@ pub(super) struct Report {
     checks: Vec<Check>,
     arena_peak_bytes: Option<u64>,
     ceilings: Option<Ceilings>,
+    rates: Vec<Rate>,
 }
 
 impl Report {
@@ -93,6 +109,7 @@ impl Report {
             checks: Vec::new(),
             arena_peak_bytes: None,
             ceilings: None,
+            rates: Vec::new(),
         }
     }
 
@@ -155,12 +172,21 @@ impl Report {
     }
 
     pub(super) fn ceilings(&mut self, ceilings: Ceilings) {
-        let Ceilings { matrix_tflops_f32, copy_gb_per_s, launch_us } = &ceilings;
+        let Ceilings { matrix_tflops_f32, matrix_tflops_tf32, copy_gb_per_s, launch_us } = &ceilings;
         self.line(&format!(
-            "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices (own kernels), {copy_gb_per_s:.0} GB/s in \
-             copies, {launch_us:.1} us a launch"
+            "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices, {matrix_tflops_tf32:.1} with TF32, \
+             {copy_gb_per_s:.0} GB/s in copies, {launch_us:.1} us a launch"
         ));
         self.ceilings = Some(ceilings);
+    }
+
+    pub(super) fn rate(&mut self, rate: Rate) {
+        let Rate { model, precision, images_per_s, tflops, share_of_products } = &rate;
+        self.line(&format!(
+            "rate     {model} in {precision}: {images_per_s:.0} images/s, {tflops:.1} TFLOP/s, {:.0} % of the products'",
+            100.0 * share_of_products
+        ));
+        self.rates.push(rate);
     }
 
     /// The sum of it, and the exit code: 1 if a check failed.

@@ -1,0 +1,48 @@
+//! How fast the published models train on a device, and what share of its rate in products that is.
+
+use anyhow::Result;
+use frugan_autograd::{Device, count_multiply_adds};
+use frugan_train::{Precision, Trainer};
+
+use super::report::{Ceilings, Rate};
+use crate::bench::training;
+use crate::runs::lift;
+
+/// Iterations that are timed; kernels are compiled and plans made in those before.
+const TIMED: u32 = 5;
+
+/// BigGAN and StyleGAN2 for CIFAR-10 at their published size and batch, in both arithmetics.
+pub(super) fn measure(device: Device, ceilings: &Ceilings) -> Result<Vec<Rate>> {
+    let mut rates = Vec::new();
+    for (precision, name, ceiling) in
+        [(Precision::F32, "f32", ceilings.matrix_tflops_f32), (Precision::Tf32, "tf32", ceilings.matrix_tflops_tf32)]
+    {
+        precision.apply(device).map_err(lift)?;
+        let models = [
+            ("biggan", training::biggan_trainer(50, device)?, 4 * 50),
+            ("stylegan2", training::stylegan2_trainer(64, device)?, 64),
+        ];
+        for (model, mut trainer, images) in models {
+            let (seconds, flops) = iteration(&mut trainer, device)?;
+            let tflops = flops / seconds / 1e12;
+            rates.push(Rate {
+                model,
+                precision: name,
+                images_per_s: f64::from(images) / seconds,
+                tflops,
+                share_of_products: tflops / ceiling,
+            });
+        }
+    }
+    Precision::F32.apply(device).map_err(lift)?;
+    Ok(rates)
+}
+
+/// Seconds and FLOPs of an iteration: the mean of some.
+fn iteration(trainer: &mut Trainer, device: Device) -> Result<(f64, f64)> {
+    training::step(trainer, device)?;
+    let (warm, multiply_adds) = count_multiply_adds(|| training::step(trainer, device));
+    warm?;
+    let times = (0..TIMED).map(|_| training::step(trainer, device)).collect::<Result<Vec<_>>>()?;
+    Ok((times.iter().sum::<f64>() / f64::from(TIMED), 2.0 * multiply_adds as f64))
+}
