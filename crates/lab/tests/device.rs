@@ -7,7 +7,28 @@ use std::io::Write;
 use std::path::Path;
 
 use frugan_autograd::Device;
-use support::{Scratch, results, tiny};
+use support::{Ran, Scratch, results, tiny};
+
+/// Too little memory is the user's to mend: the sentence names a batch, and that one runs.
+#[test]
+fn a_batch_that_does_not_fit_is_told_one_that_does() {
+    if Device::Emulated.open().is_err() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let run = |batch: &str| {
+        let batch = format!("optim.batch={batch}");
+        let more = ["data.num_images=200", "train.steps=2", "--device", "emulated", "--out", "run", &batch];
+        let mut command = scratch.frugan(&tiny("train", &more));
+        Ran::of(command.env("FRUGAN_EMULATED_MEMORY", (8 << 20).to_string()).output().unwrap())
+    };
+    let refused = run("160");
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("error: out of memory: an array of "), "{}", refused.err);
+    let batch = refused.err.split("optim.batch=").last().and_then(|rest| rest.split(" would fit").next()).unwrap();
+    assert!((8..160).contains(&batch.parse::<usize>().unwrap()), "{batch}");
+    assert_eq!(run(batch).succeeded().code, Some(0));
+}
 
 /// All numbers of a run's records, in order.
 fn numbers(run: &Path, prefix: &str) -> Vec<f64> {

@@ -43,6 +43,9 @@ pub enum Error {
     /// A value that is not finite, under the policy `nonfinite = "stop"` (or `skip:N` used up).
     #[error("{0}")]
     NonFinite(String),
+    /// A device's memory that does not hold an iteration: need, limit and the batch that would fit.
+    #[error("{0}")]
+    Memory(String),
     /// A rank that is gone or does not answer: its number, and the step that it was in.
     #[error("{0}")]
     Ranks(String),

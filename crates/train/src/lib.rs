@@ -10,6 +10,7 @@ mod early_stop;
 mod error;
 mod estimate;
 mod evaluation;
+mod fit;
 mod floor;
 mod grid;
 mod interrupt;

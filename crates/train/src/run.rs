@@ -12,6 +12,7 @@ use crate::config::{Config, KeepSnapshots};
 use crate::early_stop::EarlyStop;
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
+use crate::fit;
 use crate::floor;
 use crate::interrupt::Interrupt;
 use crate::library::Library;
@@ -339,7 +340,9 @@ impl Running<'_> {
 
     /// Runs the failed step again and asks each op, so that the message names the first that went wrong.
     fn explain(&mut self, error: Error) -> Error {
-        let Error::NonFinite(sentence) = error else { return error };
+        let Error::NonFinite(sentence) = error else {
+            return fit::advise(error, &self.plan.config, &self.plan.splits, self.plan.device);
+        };
         let op = match detect_nonfinite(|| self.step()) {
             Err(Error::Tensor(op)) => format!("; first: {op}"),
             _ => String::new(),

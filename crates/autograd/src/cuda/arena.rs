@@ -70,6 +70,11 @@ impl Arena {
         self.insert(address, bytes);
     }
 
+    /// Counts the peak anew from what is in use now.
+    pub(crate) fn forget_peak(&mut self) {
+        self.peak = self.in_use;
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         Usage { reserved: self.reserved, in_use: self.in_use, peak: self.peak }
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Result, bail};
@@ -51,6 +51,9 @@ pub(crate) struct Emulator {
     compiler: PathBuf,
     version: String,
     modules: Mutex<BTreeMap<(&'static str, Element), Library>>,
+    /// What it may reserve: all that is asked for, unless `FRUGAN_EMULATED_MEMORY` gives a number of bytes.
+    limit: usize,
+    reserved: AtomicUsize,
     /// What was reserved; freed with the emulator.
     memory: Arc<Mutex<Vec<Vec<u128>>>>,
     /// What is recorded now, if anything is.
@@ -112,7 +115,10 @@ impl Emulator {
                 && output.status.success()
             {
                 let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_string();
+                let limit = std::env::var("FRUGAN_EMULATED_MEMORY").ok().and_then(|bytes| bytes.parse().ok());
                 return Ok(Self {
+                    limit: limit.unwrap_or(usize::MAX / 2),
+                    reserved: AtomicUsize::new(0),
                     compiler,
                     version,
                     modules: Mutex::default(),
@@ -189,9 +195,8 @@ impl Driver for Emulator {
         format!("the kernels on the host, by {}", self.version)
     }
 
-    /// As much as is asked for: the host's allocator will say if there is too little.
     fn memory(&self) -> Result<(usize, usize)> {
-        Ok((usize::MAX / 2, usize::MAX / 2))
+        Ok((self.limit.saturating_sub(self.reserved.load(Ordering::Relaxed)), self.limit))
     }
 
     fn reserve(&self, bytes: usize) -> Result<u64> {
@@ -201,6 +206,7 @@ impl Driver for Emulator {
         if piece.try_reserve_exact(words).is_err() {
             bail!("device emulated: the host has no {bytes} bytes")
         }
+        self.reserved.fetch_add(bytes, Ordering::Relaxed);
         let start = (piece.as_mut_ptr() as u64).next_multiple_of(256);
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
         Ok(start)

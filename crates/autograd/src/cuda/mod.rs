@@ -100,6 +100,15 @@ pub fn usage(device: Device) -> Result<Usage> {
     Ok(open(device)?.usage())
 }
 
+/// Counts [`Usage::peak`] anew from what is in use now.
+///
+/// # Errors
+/// As [`describe`].
+pub fn forget_peak(device: Device) -> Result<()> {
+    open(device)?.pool().forget_peak();
+    Ok(())
+}
+
 /// Whether NVIDIA's libraries may round the factors of F32 products and convolutions to TF32 (10 bits of fraction), and add them
 /// up in F32. Not allowed until this is called. Kernels of this crate are not faster for it and stay in F32.
 ///

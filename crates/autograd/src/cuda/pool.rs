@@ -43,6 +43,10 @@ impl Pool {
         lock(&self.arena).usage()
     }
 
+    pub(crate) fn forget_peak(&self) {
+        lock(&self.arena).forget_peak();
+    }
+
     /// A block of `bytes`; `reserve` is told of every request to the driver.
     pub(crate) fn take(&self, bytes: usize, driver: &dyn Driver, reserve: &dyn Fn()) -> Result<u64> {
         let mut arena = lock(&self.arena);
