@@ -258,7 +258,8 @@ impl Draws {
         let n = self.len().max(1);
         let part = |list: &[f32]| {
             let each = list.len() / n;
-            images.iter().flat_map(|image| &list[image * each..(image + 1) * each]).copied().collect()
+            let rows: Vec<&[f32]> = images.iter().map(|image| &list[image * each..(image + 1) * each]).collect();
+            rows.concat()
         };
         let selected = |draw: &Draw| Draw {
             step: draw.step,

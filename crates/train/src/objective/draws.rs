@@ -88,7 +88,7 @@ impl Objective {
             PenaltyDraws { mix, noise: noise.map(|noise| part(&noise, n, &rows)) }
         });
         DDraws {
-            augment: self.augmentation.draw(2 * n, shape, &mut stream(D_AUGMENT)).select(&of_both),
+            augment: self.own(self.augmentation.draw(2 * n, shape, &mut stream(D_AUGMENT)), &of_both),
             cr: cr.map(|cr| cr.augment.draw(n, height, width, &mut stream(D_CR)).select(&rows)),
             bcr: self
                 .bcr
@@ -104,16 +104,19 @@ impl Objective {
     pub fn g_draws(&self, n: usize, shape: [usize; 3], seed: u64, itr: u64, kimg: f64) -> GDraws {
         GDraws {
             augment: self
-                .augmentation
-                .draw(n, shape, &mut Stream::new(seed, G_AUGMENT, itr))
-                .select(&self.ranks.rows(n)),
+                .own(self.augmentation.draw(n, shape, &mut Stream::new(seed, G_AUGMENT, itr)), &self.ranks.rows(n)),
             noise: self.instance_noise.map(|_| NoiseDraws { kimg, stream: Stream::new(seed, G_NOISE, itr) }),
         }
     }
 
     /// The draws of a lazy R1 step, for `n` reals.
     pub fn r1_draws(&self, n: usize, shape: [usize; 3], seed: u64, d_step: u64) -> AugmentDraws {
-        self.augmentation.draw(n, shape, &mut Stream::new(seed, R1_AUGMENT, d_step)).select(&self.ranks.rows(n))
+        self.own(self.augmentation.draw(n, shape, &mut Stream::new(seed, R1_AUGMENT, d_step)), &self.ranks.rows(n))
+    }
+
+    /// This rank's part of everyone's draws; alone, all of them as they are, for ADA's may hold a number a pixel.
+    fn own(&self, draws: AugmentDraws, rows: &[usize]) -> AugmentDraws {
+        if self.ranks.is_alone() { draws } else { draws.select(rows) }
     }
 
     /// Which of `n` reals give way to fakes in D's step number `d_step` (APA), all ranks' reals counted; `None` where none
