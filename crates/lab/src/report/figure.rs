@@ -64,7 +64,7 @@ fn draw_legend(area: &Area<'_>, rows: &[&str]) -> Result<()> {
     for (i, row) in rows.iter().enumerate() {
         area.draw(&Rectangle::new([(x, 42), (x + 14, 54)], colour(i).filled()))?;
         area.draw(&Text::new(row.to_string(), (x + 20, 41), (FONT, 15)))?;
-        x += 40 + 9 * row.len() as i32;
+        x += 34 + 7 * row.len() as i32;
     }
     Ok(())
 }
