@@ -87,6 +87,26 @@ pub fn adam_all(step: &AdamStep, rows: &[[&Var; 4]]) -> Result<()> {
     update::adam(step, &values)
 }
 
+/// Puts 0 in the place of every NaN, and cuts the rest to `[-most, most]`; on a GPU in one launch.
+///
+/// ```
+/// use frugan_autograd::{Tensor, Var, update};
+/// # fn main() -> frugan_autograd::Result<()> {
+/// let x = Var::constant(Tensor::new(&[1.0f32, f32::NAN, f32::NEG_INFINITY], &candle_core::Device::Cpu)?);
+/// update::mend_all(&[&x], 1e5)?;
+/// assert_eq!(x.to_vec::<f32>()?, [1.0, 0.0, -1e5]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If the device fails.
+pub fn mend_all(arrays: &[&Var], most: f64) -> Result<()> {
+    let values: Vec<_> = arrays.iter().map(|array| [array.value()]).collect();
+    let at_once = if fusion::is_off() { 1 } else { values.len().max(1) };
+    values.chunks(at_once).try_for_each(|values| update::mend(values, most))
+}
+
 /// [`adam`], an op a step.
 fn adam_step_by_step(step: &AdamStep, [parameter, mean, square, gradient]: &[&Var; 4]) -> Result<()> {
     lerp(mean, gradient, 1.0 - step.beta1)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frugan_autograd::{DType, Device, Error, Result, Tensor, Var, no_grad};
+use frugan_autograd::{DType, Device, Error, Result, Tensor, Var, no_grad, update};
 
 use crate::LecamConfig;
 
@@ -20,9 +20,10 @@ pub fn lecam_penalty(real: &Var, fake: &Var, mean_real: &Var, mean_fake: &Var) -
 /// [`LecamConfig::start_itr`] it is the mean of the current batch. The penalty acts after that iteration, and reads the
 /// means after the current batch has entered them. This is the order of the published code: every D step counts, so with
 /// four D steps the means move four times an iteration.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Lecam {
     config: LecamConfig,
+    /// Always the same memory, as the other.
     mean_real: Var,
     mean_fake: Var,
 }
@@ -51,9 +52,10 @@ impl Lecam {
     pub fn observe(&mut self, batch_real: &Var, batch_fake: &Var, itr: u64) -> Result<()> {
         // A decay of 0 is an assignment: dst + 1 * (src - dst) would round.
         let decay = if itr < self.config.start_itr { 0.0 } else { self.config.decay };
-        for (mean, batch) in [(&mut self.mean_real, batch_real), (&mut self.mean_fake, batch_fake)] {
+        for (mean, batch) in [(&self.mean_real, batch_real), (&self.mean_fake, batch_fake)] {
             let batch = batch.detach();
-            *mean = if decay == 0.0 { batch } else { no_grad(|| mean.scale(decay)?.add(&batch.scale(1.0 - decay)?))? };
+            let moved = || no_grad(|| mean.scale(decay)?.add(&batch.scale(1.0 - decay)?));
+            update::assign(mean, &if decay == 0.0 { batch.clone() } else { moved()? })?;
         }
         Ok(())
     }
@@ -91,7 +93,7 @@ impl Lecam {
             Some(tensor) => Ok(Var::from(tensor.clone())),
         };
         let (mean_real, mean_fake) = (read("mean_real", &self.mean_real)?, read("mean_fake", &self.mean_fake)?);
-        (self.mean_real, self.mean_fake) = (mean_real, mean_fake);
-        Ok(())
+        update::assign(&self.mean_real, &mean_real)?;
+        update::assign(&self.mean_fake, &mean_fake)
     }
 }

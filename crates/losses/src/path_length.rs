@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use frugan_autograd::{DType, Device, Error, GraphMode, Result, Tensor, Var, grad_of_scalar};
+use frugan_autograd::{DType, Device, Error, GraphMode, Result, Tensor, Var, grad_of_scalar, update};
 use serde::{Deserialize, Serialize};
 
 /// `[loss.path_length]`: path length regularisation of G. The defaults are StyleGAN2's.
@@ -51,8 +51,9 @@ pub fn path_lengths(images: &Var, ws: &Var, noise: &Var) -> Result<Var> {
 }
 
 /// The running mean of path lengths, and the penalty on the distance from it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PathLength {
+    /// Always the same memory.
     mean: Var,
     decay: f64,
 }
@@ -79,7 +80,7 @@ impl PathLength {
     /// If the lengths are of another type or device.
     pub fn penalty_of(&mut self, lengths: &Var) -> Result<Var> {
         let mean = self.mean.scale(1.0 - self.decay)?.add(&lengths.mean()?.scale(self.decay)?)?;
-        self.mean = mean.detach();
+        update::assign(&self.mean, &mean.detach())?;
         lengths.sub(&mean)?.square()
     }
 
@@ -108,7 +109,6 @@ impl PathLength {
             let (dims, dtype, want) = (tensor.dims(), tensor.dtype(), self.mean.dtype());
             return Err(Error::Msg(format!("path length's state: mean is {dtype:?} {dims:?}, want one {want:?}")));
         }
-        self.mean = Var::from(tensor.clone()).to_device(&self.mean.device())?;
-        Ok(())
+        update::assign(&self.mean, &Var::from(tensor.clone()))
     }
 }

@@ -27,7 +27,7 @@ pub use attention::SelfAttention;
 pub use batch_norm::{BatchNorm, BatchNormOptions};
 pub use builder::Builder;
 pub use class_batch_norm::{ClassBatchNorm, Condition, ConditionKind};
-pub use clip::{clip_by_norm, clip_by_value};
+pub use clip::{clip_by_norm, clip_by_value, grad_norm, grad_squares};
 pub use ema::{Ema, HalflifeEma};
 pub use equalized::{EqualizedConv2d, EqualizedConv2dOptions, EqualizedLinear, EqualizedLinearOptions, binomial_fir};
 pub use error::LoadError;

@@ -79,6 +79,11 @@ impl Augmentation {
         }
     }
 
+    /// Whether the end of this iteration moves p, by what D said until then.
+    pub fn moves_p_next(&self) -> bool {
+        self.controller.as_ref().is_some_and(Controller::moves_next)
+    }
+
     /// Counts an iteration of so many training images; p moves where it is time.
     pub fn end_iteration(&mut self, images: usize) {
         if let Some(controller) = &mut self.controller {

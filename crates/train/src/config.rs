@@ -233,6 +233,9 @@ pub struct TrainConfig {
     pub histogram_every_steps: u64,
     /// `stop`, `skip:N` (up to N steps in a row) or `replace` (NaN by 0, infinities by 1e5, as StyleGAN2's code does).
     pub nonfinite: Nonfinite,
+    /// On a GPU: an iteration runs as one CUDA graph, and its losses are read when a tick ends. The results are the same bits
+    /// without, step by step.
+    pub graph: bool,
     /// Every snapshot, or only the best one and the last.
     pub keep_snapshots: KeepSnapshots,
     /// Training and held-out images that D is asked about each tick (the overfitting monitor).
@@ -251,6 +254,7 @@ impl Default for TrainConfig {
             sample_every_steps: 2000,
             histogram_every_steps: 0,
             nonfinite: Nonfinite::Stop,
+            graph: true,
             keep_snapshots: KeepSnapshots::BestAndLast,
             monitor_images: 200,
             early_stop: None,

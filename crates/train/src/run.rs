@@ -224,20 +224,26 @@ impl Running<'_> {
             let ends = step == t.steps;
             self.observer.step(step, t.steps);
             let (ticks, samples) = (due(t.tick_steps, step) || ends, due(t.sample_every_steps, step) || ends);
+            let evaluates = due(self.plan.config.eval.every_steps, step) || ends;
+            let saves = due(t.save_every_steps, step) || ends;
+            if ticks || samples || evaluates || saves {
+                // Nothing is written of weights that a step has spoilt.
+                self.trainer.catch_up().map_err(|error| self.explain(error))?;
+            }
             if ticks {
                 self.tick()?;
             }
             if samples {
                 self.samples()?;
             }
-            if due(self.plan.config.eval.every_steps, step) || ends {
+            if evaluates {
                 self.evaluate()?;
                 if let Some(stop) = self.early_stop()?.filter(|_| !ends) {
                     is_over = true;
                     self.end_early(&stop, ticks, samples)?;
                 }
             }
-            if due(t.save_every_steps, step) || ends || is_over {
+            if saves || is_over {
                 self.save()?;
             }
         }
@@ -324,7 +330,7 @@ impl Running<'_> {
     /// Writes the state, then lets go of what it replaces: one older state and the snapshots nobody asked for.
     fn save(&mut self) -> Result<()> {
         let started = Instant::now();
-        state::save(&self.run.state(self.trainer.itr), &self.trainer, &self.progress)?;
+        state::save(&self.run.state(self.trainer.itr), &mut self.trainer, &self.progress)?;
         for step in self.run.states()?.into_iter().skip(2) {
             remove(&self.run.state(step))?;
         }
@@ -343,9 +349,13 @@ impl Running<'_> {
         let Error::NonFinite(sentence) = error else {
             return fit::advise(error, &self.plan.config, &self.plan.splits, self.plan.device);
         };
-        let op = match detect_nonfinite(|| self.step()) {
-            Err(Error::Tensor(op)) => format!("; first: {op}"),
-            _ => String::new(),
+        let op = match self.trainer.hears_at_once() {
+            true => match detect_nonfinite(|| self.step()) {
+                Err(Error::Tensor(op)) => format!("; first: {op}"),
+                _ => String::new(),
+            },
+            // Later steps have changed the weights.
+            false => "; a replay with train.graph=false names the op".into(),
         };
         let state = match self.run.states() {
             Ok(states) if !states.is_empty() => format!("state-{}.safetensors", states[0]),

@@ -44,7 +44,8 @@ pub(crate) struct Progress {
 }
 
 /// Writes the trainer's state.
-pub(crate) fn save(path: &Path, trainer: &Trainer, progress: &Progress) -> Result<()> {
+pub(crate) fn save(path: &Path, trainer: &mut Trainer, progress: &Progress) -> Result<()> {
+    trainer.catch_up()?;
     let mut tensors = TensorMap::new();
     let mut put = |prefix: &str, map: TensorMap| {
         tensors.extend(map.into_iter().map(|(name, tensor)| (format!("{prefix}/{name}"), tensor)));

@@ -21,6 +21,7 @@ pub(crate) fn kimg(config: &Config, steps: u64) -> f64 {
 
 /// The record of the tick that ends now; the sums start anew.
 pub(crate) fn record(trainer: &mut Trainer, splits: &Splits) -> Result<Record> {
+    trainer.catch_up()?;
     let sums = std::mem::take(&mut trainer.sums);
     let mut values: BTreeMap<String, Option<f64>> = BTreeMap::new();
     for name in sums.names() {

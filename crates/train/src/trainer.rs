@@ -4,8 +4,9 @@ mod apply;
 mod discriminator;
 mod generator;
 mod latents;
+mod news;
 
-use frugan_autograd::{DType, Device, Ints, Ranks, Rows, Tensor, Var, update};
+use frugan_autograd::{DType, Device, Ints, Ranks, Rows, Tensor, Var, cuda, update};
 use frugan_data::{Batch, Dataset, Loader, Splits};
 use frugan_models::{Discriminator, Generator, ModelConfig, ModelError, Placement};
 use frugan_nn::{Adam, Kind, Params};
@@ -18,6 +19,8 @@ use crate::objective::Objective;
 use crate::setup::Setup;
 use crate::stats::Sums;
 use crate::transfer;
+
+use news::Pending;
 
 pub(crate) use latents::{labels_of_data, latents};
 
@@ -48,6 +51,7 @@ pub struct Trainer {
     pub(crate) skipped_in_a_row: u32,
     /// Fakes and reals of the last D step, for the monitors of a tick.
     last: Option<(Var, Var)>,
+    pending: Pending,
 }
 
 impl Trainer {
@@ -128,6 +132,7 @@ impl Trainer {
             sums: Sums::default(),
             skipped_in_a_row: 0,
             last: None,
+            pending: Pending::default(),
         })
     }
 
@@ -144,11 +149,18 @@ impl Trainer {
     }
 
     /// One iteration: D's steps on fresh images and G's step in the method's order, the lazy regularisers that are due,
-    /// the average of G's weights, and the controller of p.
+    /// the average of G's weights, and the controller of p. On a GPU all of it is one graph, unless `train.graph` is off, and
+    /// what it has to tell may wait until [`Trainer::catch_up`].
     ///
     /// # Errors
     /// Under the policy for values that are not finite, or if memory runs out.
     pub fn step(&mut self) -> Result<()> {
+        // So that a step finds the memory as the last one did.
+        self.last = None;
+        if self.config.train.graph { cuda::as_graphs(self.device, || self.iteration())? } else { self.iteration() }
+    }
+
+    fn iteration(&mut self) -> Result<()> {
         match self.config.optim.first {
             First::D => {
                 self.discriminator_phases()?;
@@ -163,6 +175,9 @@ impl Trainer {
         let nimg = self.reals_seen();
         let (ema, source) = (self.ema.params(), self.generator.params());
         self.config.optim.ema.update(ema, source, self.config.optim.batch, self.itr, nimg)?;
+        if self.objective.augmentation.moves_p_next() {
+            self.catch_up()?;
+        }
         self.itr += 1;
         self.objective.augmentation.end_iteration(self.config.optim.batch * self.config.optim.num_d_steps);
         Ok(())
@@ -263,7 +278,7 @@ fn check_classifier(config: &Config, d: &dyn Discriminator, num_classes: usize) 
 }
 
 /// Whose weights a step moves.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Network {
     G,
     D,

@@ -177,6 +177,21 @@ impl Controller {
         }
     }
 
+    /// Whether the next [`Controller::end_iteration`] moves p, and so must have heard of all that D said.
+    ///
+    /// ```
+    /// # use frugan_augment::ada::{AdaConfig, Controller};
+    /// # fn main() -> Result<(), frugan_augment::ada::AdaConfigError> {
+    /// let mut controller = Controller::new(&AdaConfig { interval: 2, ..AdaConfig::default() })?;
+    /// assert!(!controller.moves_next());
+    /// controller.end_iteration(64);
+    /// assert!(controller.moves_next());
+    /// # Ok(()) }
+    /// ```
+    pub fn moves_next(&self) -> bool {
+        self.kind != ControllerKind::Fixed && self.iterations + 1 >= self.interval
+    }
+
     /// Counts an iteration of `batch` training images; moves p if it was the last one of an interval.
     ///
     /// ```

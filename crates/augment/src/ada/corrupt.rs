@@ -1,6 +1,6 @@
 //! What destroys a part of the image: noise and cutout.
 
-use frugan_autograd::{Result, Var};
+use frugan_autograd::{Device, Result, Var};
 
 use super::apply::constant;
 use super::gate::Parameters;
@@ -9,11 +9,16 @@ use super::{Draws, Step};
 /// Sides of the cut rectangle, in units of the image's.
 const CUTOUT_SIDE: f64 = 0.5;
 
+/// Whether a step may be left out, for it acts on no image. A GPU is asked for the same work whatever was drawn.
+fn is_still(parameters: &[Option<[f64; 2]>], images: &Var) -> bool {
+    images.device() == Device::Cpu && parameters.iter().all(Option::is_none)
+}
+
 /// Adds each image's noise.
 pub(super) fn noise(images: Var, parameters: &Parameters, draws: &Draws) -> Result<Var> {
     let draw = draws.as_slice().iter().find(|draw| draw.step == Step::Noise);
     let (Some(deviations), Some(draw)) = (parameters.of(Step::Noise), draw) else { return Ok(images) };
-    if deviations.iter().all(Option::is_none) {
+    if is_still(deviations, &images) {
         return Ok(images);
     }
     let pixels = draw.pixels.chunks_exact((draw.pixels.len() / draw.len().max(1)).max(1));
@@ -26,7 +31,7 @@ pub(super) fn noise(images: Var, parameters: &Parameters, draws: &Draws) -> Resu
 
 /// Zeroes each image's rectangle.
 pub(super) fn cutout(images: Var, parameters: &Parameters) -> Result<Var> {
-    let Some(centres) = parameters.of(Step::Cutout).filter(|centres| centres.iter().any(Option::is_some)) else {
+    let Some(centres) = parameters.of(Step::Cutout).filter(|centres| !is_still(centres, &images)) else {
         return Ok(images);
     };
     let (batch, _, height, width) = images.dims4()?;

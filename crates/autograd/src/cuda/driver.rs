@@ -6,6 +6,7 @@ use candle_core::{Result, bail};
 
 use super::library::Call;
 use super::texts::{Element, Text};
+use super::work::Reel;
 
 /// Threads of a block, as the texts' `THREADS`.
 pub(crate) const THREADS: usize = 256;
@@ -16,6 +17,12 @@ pub(crate) struct Kernel {
     pub(crate) text: &'static Text,
     pub(crate) function: &'static str,
     pub(crate) element: Element,
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.text, other.text) && self.function == other.function && self.element == other.element
+    }
 }
 
 impl fmt::Display for Kernel {
@@ -35,6 +42,11 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
 
     /// Memory for the arena, which lasts as long as the driver.
     fn reserve(&self, bytes: usize) -> Result<u64>;
+
+    /// Whether [`Driver::handed_out`] does anything.
+    fn spoils_memory(&self) -> bool {
+        false
+    }
 
     /// Called with memory that is handed out and whose contents nobody may read before writing.
     fn handed_out(&self, _address: u64, _bytes: usize) {}
@@ -64,15 +76,13 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
         bail!("no library serves {call:?}")
     }
 
-    /// From here on launches and copies within the device are recorded instead of run.
-    fn begin_recording(&self) -> Result<()>;
-
-    /// Ends that; what was recorded.
-    fn end_recording(&self) -> Result<Box<dyn Recording>>;
+    /// Makes one request of a reel's work, without running it; `None` if the driver cannot.
+    fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>>;
 }
 
 /// Work to be queued again and again.
 pub(crate) trait Recording: Send + Sync + fmt::Debug {
-    /// Queues all of it, in order.
-    fn replay(&self) -> Result<()>;
+    /// Queues all of it, in order, with this reel's words and bytes. Its requests are those that were recorded, and only these
+    /// launches have other words than the last time.
+    fn replay(&mut self, reel: &Reel, changed: &[usize]) -> Result<()>;
 }

@@ -19,6 +19,7 @@ use super::cache;
 use super::driver::{Driver, Kernel, Recording};
 use super::dynamic::Library;
 use super::texts::{Element, Text};
+use super::work::{Reel, Span, Work};
 
 /// No contraction to fused multiply-adds, for the rounding is to be comparable with the CPU kernels'; each library calls
 /// its own functions, for those of another element type have the same names.
@@ -53,11 +54,12 @@ pub(crate) struct Emulator {
     modules: Mutex<BTreeMap<(&'static str, Element), Library>>,
     /// What it may reserve: all that is asked for, unless `FRUGAN_EMULATED_MEMORY` gives a number of bytes.
     limit: usize,
+    /// Whether `FRUGAN_EMULATED_KERNELS=none`: everything is asked for and nothing is done, so that what remains is the time that
+    /// the host needs to prepare a GPU's work.
+    idle: bool,
     reserved: AtomicUsize,
     /// What was reserved; freed with the emulator.
     memory: Arc<Mutex<Vec<Vec<u128>>>>,
-    /// What is recorded now, if anything is.
-    recording: Mutex<Option<Vec<Work>>>,
 }
 
 /// A kernel, and what sets the order of its text's threads.
@@ -67,39 +69,65 @@ struct Entry {
     set_order: extern "C" fn(u64),
 }
 
-/// A call to be made again.
-#[derive(Clone, Debug)]
-enum Work {
-    Launch(Entry, Vec<u64>),
-    Copy { to: u64, from: u64, bytes: usize },
-}
-
-impl Work {
-    fn run(&self) {
-        match self {
-            // SAFETY: the words are the struct that the kernel takes, and hold addresses of the emulator's memory.
-            Self::Launch(entry, words) => unsafe {
-                (entry.set_order)(ORDER.load(Ordering::Relaxed));
-                (entry.function)(words.as_ptr());
-            },
-            // SAFETY: both blocks have that many bytes.
-            Self::Copy { to, from, bytes } => unsafe { std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes) },
+impl Entry {
+    fn run(self, words: &[u64]) {
+        // SAFETY: the words are the struct that the kernel takes, and hold addresses of the emulator's memory.
+        unsafe {
+            (self.set_order)(ORDER.load(Ordering::Relaxed));
+            (self.function)(words.as_ptr());
         }
     }
 }
 
-/// Work that was recorded, and the memory that it needs.
+/// Work that was recorded, as a GPU's graph holds it: with words of its own, and bytes that come from a stage.
 #[derive(Debug)]
 struct Recorded {
-    work: Vec<Work>,
+    steps: Vec<Step>,
+    words: Vec<u64>,
+    /// The emulator's memory, which the work reads and writes.
     _memory: Arc<Mutex<Vec<Vec<u128>>>>,
 }
 
+#[derive(Debug)]
+enum Step {
+    /// The words with the number of blocks ahead of them, which the host has no use for.
+    Launch(Entry, Span),
+    Upload { to: u64, bytes: Span },
+    Copy { to: u64, from: u64, bytes: usize },
+    Spoil { address: u64, bytes: usize },
+}
+
 impl Recording for Recorded {
-    fn replay(&self) -> Result<()> {
-        self.work.iter().for_each(Work::run);
+    fn replay(&mut self, reel: &Reel, changed: &[usize]) -> Result<()> {
+        for at in changed {
+            let Some(Step::Launch(_, span)) = self.steps.get(*at) else { continue };
+            self.words[span.start..span.start + span.len].copy_from_slice(span.of(&reel.words));
+        }
+        for step in &self.steps {
+            match *step {
+                Step::Launch(entry, words) => entry.run(&words.of(&self.words)[1..]),
+                Step::Upload { to, bytes } => upload(to, bytes.of(&reel.bytes)),
+                Step::Copy { to, from, bytes } => copy(to, from, bytes),
+                Step::Spoil { address, bytes } => spoil(address, bytes),
+            }
+        }
         Ok(())
     }
+}
+
+fn upload(to: u64, from: &[u8]) {
+    // SAFETY: the arena's block has that many bytes.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to as *mut u8, from.len()) };
+}
+
+fn copy(to: u64, from: u64, bytes: usize) {
+    // SAFETY: both blocks have that many bytes.
+    unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) };
+}
+
+fn spoil(address: u64, bytes: usize) {
+    // SAFETY: the arena hands out parts of what was reserved. All ones are a NaN of every element type.
+    unsafe { std::ptr::write_bytes(address as *mut u8, 0xff, bytes) };
 }
 
 impl Emulator {
@@ -118,12 +146,12 @@ impl Emulator {
                 let limit = std::env::var("FRUGAN_EMULATED_MEMORY").ok().and_then(|bytes| bytes.parse().ok());
                 return Ok(Self {
                     limit: limit.unwrap_or(usize::MAX / 2),
+                    idle: std::env::var("FRUGAN_EMULATED_KERNELS").as_deref() == Ok("none"),
                     reserved: AtomicUsize::new(0),
                     compiler,
                     version,
                     modules: Mutex::default(),
                     memory: Arc::default(),
-                    recording: Mutex::default(),
                 });
             }
         }
@@ -132,13 +160,6 @@ impl Emulator {
                 bail!("device emulated: CXX names {}, which does not run as a C++ compiler", given.display())
             }
             None => bail!("device emulated: no C++ compiler found; install g++ (`apt install g++`) or set CXX"),
-        }
-    }
-
-    fn do_or_record(&self, work: Work) {
-        match &mut *self.recording.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(recorded) => recorded.push(work),
-            None => work.run(),
         }
     }
 
@@ -212,30 +233,41 @@ impl Driver for Emulator {
         Ok(start)
     }
 
+    fn spoils_memory(&self) -> bool {
+        !self.idle
+    }
+
     fn handed_out(&self, address: u64, bytes: usize) {
-        // SAFETY: the arena hands out parts of what was reserved. All ones are a NaN of every element type.
-        unsafe { std::ptr::write_bytes(address as *mut u8, 0xff, bytes) };
+        spoil(address, bytes);
     }
 
     fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
-        self.do_or_record(Work::Launch(self.entry(kernel, words.len())?, words.to_vec()));
+        let entry = self.entry(kernel, words.len())?;
+        if !self.idle {
+            entry.run(words);
+        }
         Ok(())
     }
 
     fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
-        // SAFETY: the arena's block has that many bytes.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to as *mut u8, from.len()) };
+        upload(to, from);
         Ok(())
     }
 
     fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
-        // SAFETY: the arena's block has that many bytes.
-        unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.as_mut_ptr(), to.len()) };
+        if self.idle {
+            to.fill(0);
+        } else {
+            // SAFETY: the arena's block has that many bytes.
+            unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.as_mut_ptr(), to.len()) };
+        }
         Ok(())
     }
 
     fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
-        self.do_or_record(Work::Copy { to, from, bytes });
+        if !self.idle {
+            copy(to, from, bytes);
+        }
         Ok(())
     }
 
@@ -243,13 +275,18 @@ impl Driver for Emulator {
         Ok(())
     }
 
-    fn begin_recording(&self) -> Result<()> {
-        *self.recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
-        Ok(())
-    }
-
-    fn end_recording(&self) -> Result<Box<dyn Recording>> {
-        let work = self.recording.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        Ok(Box::new(Recorded { work, _memory: self.memory.clone() }))
+    fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
+        let step = |work: &Work| {
+            Ok(match *work {
+                Work::Launch { kernel, words } => Step::Launch(self.entry(kernel, words.len - 1)?, words),
+                Work::Upload { to, bytes } => Step::Upload { to, bytes },
+                Work::Copy { to, from, bytes } => Step::Copy { to, from, bytes },
+                Work::HandedOut { address, bytes } => Step::Spoil { address, bytes },
+                Work::Call { call, .. } => bail!("no library serves {call:?}"),
+            })
+        };
+        let steps: Vec<Step> = reel.work.iter().map(step).collect::<Result<_>>()?;
+        let steps = if self.idle { Vec::new() } else { steps };
+        Ok(Some(Box::new(Recorded { steps, words: reel.words.clone(), _memory: self.memory.clone() })))
     }
 }

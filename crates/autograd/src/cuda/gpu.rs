@@ -1,17 +1,18 @@
 //! An open device: its driver, its arena, and what has been asked of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::ThreadId;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use candle_core::{Result, bail};
 
 use super::arena::Usage;
-use super::driver::{Driver, Kernel, Recording, THREADS};
+use super::driver::{Driver, Kernel, THREADS};
+use super::graphs::Graphs;
 use super::library::Call;
 use super::pool::{Pool, lock};
 use super::words::Address;
+use super::work::{Reel, Work};
 use crate::device::Device;
 
 /// What a device was asked to do since it was opened.
@@ -27,6 +28,10 @@ pub struct Counters {
     pub uploads: u64,
     /// Waits of the host, among them every copy to it.
     pub synchronisations: u64,
+    /// Graphs recorded.
+    pub recordings: u64,
+    /// Kernels in graphs that got other numbers before a replay.
+    pub changes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +41,8 @@ struct Counts {
     reservations: AtomicU64,
     uploads: AtomicU64,
     synchronisations: AtomicU64,
+    recordings: AtomicU64,
+    changes: AtomicU64,
 }
 
 /// An open device.
@@ -43,35 +50,36 @@ struct Counts {
 pub(crate) struct Gpu {
     pub(crate) device: Device,
     driver: Box<dyn Driver>,
-    pool: Arc<Pool>,
-    /// Where arrays are made now: the device's pool, or a graph's while it is captured.
-    current: Mutex<Arc<Pool>>,
-    recording: AtomicBool,
+    pool: Pool,
     tf32: AtomicBool,
-    /// Held by the thread that captures a graph: the others wait, for their work would be recorded with it.
-    gate: RwLock<()>,
-    capturer: Mutex<Option<ThreadId>>,
+    /// How many callers put work off now.
+    putting_off: AtomicUsize,
+    put_off: Mutex<PutOff>,
     counts: Counts,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,
 }
 
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// Work that waits, and the graphs that such work was made into.
+#[derive(Debug, Default)]
+struct PutOff {
+    reel: Reel,
+    graphs: Graphs,
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
 }
 
 impl Gpu {
     pub(crate) fn new(device: Device, driver: Box<dyn Driver>) -> Self {
-        let pool = Arc::new(Pool::of_device());
         Self {
             device,
             driver,
-            current: Mutex::new(pool.clone()),
-            pool,
-            recording: AtomicBool::new(false),
+            pool: Pool::default(),
             tf32: AtomicBool::new(false),
-            gate: RwLock::new(()),
-            capturer: Mutex::new(None),
+            putting_off: AtomicUsize::new(0),
+            put_off: Mutex::default(),
             counts: Counts::default(),
             constants: Mutex::default(),
         }
@@ -81,7 +89,7 @@ impl Gpu {
         &*self.driver
     }
 
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
+    pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
 
@@ -106,65 +114,63 @@ impl Gpu {
             reservations: read(&self.counts.reservations),
             uploads: read(&self.counts.uploads),
             synchronisations: read(&self.counts.synchronisations),
+            recordings: read(&self.counts.recordings),
+            changes: read(&self.counts.changes),
         }
     }
 
     /// Memory for `bytes`, whose contents are nobody's.
     pub(crate) fn allocate(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        let _entered = self.enter();
-        let pool = lock(&self.current).clone();
-        let address = self.take(&pool, bytes)?;
-        self.driver.handed_out(address, bytes);
-        Ok(Buffer { gpu: self.clone(), pool, address, bytes })
-    }
-
-    fn take(&self, pool: &Pool, bytes: usize) -> Result<u64> {
-        add(&self.counts.allocations);
-        let reserve = || add(&self.counts.reservations);
-        pool.take(bytes, self.driver(), &reserve)
-    }
-
-    /// Past here no other thread captures.
-    fn enter(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        let own = *lock(&self.capturer) == Some(std::thread::current().id());
-        (!own).then(|| self.gate.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Runs `f` twice with its arrays made in `pool`: once as it is, then recording what it asks of the device.
-    pub(crate) fn capture<R>(&self, pool: &Arc<Pool>, f: impl Fn() -> Result<R>) -> Result<(R, Box<dyn Recording>)> {
-        if *lock(&self.capturer) == Some(std::thread::current().id()) {
-            bail!("{}: a graph is captured inside another", self.device)
+        let address = self.take(bytes)?;
+        if self.driver.spoils_memory() && !self.put_off(|reel| reel.work.push(Work::HandedOut { address, bytes })) {
+            self.driver.handed_out(address, bytes);
         }
-        let gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        *lock(&self.capturer) = Some(std::thread::current().id());
-        *lock(&self.current) = pool.clone();
-        let result = f().and_then(|_| self.record(&f));
-        *lock(&self.current) = self.pool.clone();
-        *lock(&self.capturer) = None;
-        drop(gate);
-        result
+        Ok(Buffer { gpu: self.clone(), address, bytes })
     }
 
-    fn record<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<(R, Box<dyn Recording>)> {
-        self.driver.begin_recording()?;
-        self.recording.store(true, Ordering::Relaxed);
+    fn take(&self, bytes: usize) -> Result<u64> {
+        add(&self.counts.allocations, 1);
+        self.pool.take(bytes, self.driver(), &|| add(&self.counts.reservations, 1))
+    }
+
+    /// Runs `f` with the device's work put off until a value is read, and once more at its end.
+    pub(crate) fn as_graphs<R>(&self, f: impl FnOnce() -> R) -> Result<R> {
+        /// Counts back, also where `f` panics.
+        struct Caller<'a>(&'a Gpu);
+        impl Drop for Caller<'_> {
+            fn drop(&mut self) {
+                self.0.putting_off.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.putting_off.fetch_add(1, Ordering::SeqCst);
+        let caller = Caller(self);
         let result = f();
-        self.recording.store(false, Ordering::Relaxed);
-        let recording = self.driver.end_recording()?;
-        Ok((result?, recording))
+        drop(caller);
+        self.catch_up()?;
+        Ok(result)
     }
 
-    pub(crate) fn replay(&self, recording: &dyn Recording) -> Result<()> {
-        let _entered = self.enter();
-        add(&self.counts.launches);
-        recording.replay()
-    }
-
-    /// Fails while a graph is recorded.
-    fn refuse_in_recording(&self, what: &str) -> Result<()> {
-        if self.recording.load(Ordering::Relaxed) {
-            bail!("{}: {what} inside a captured graph; place inputs before it and read values behind it", self.device)
+    /// Adds to the work that is put off, if it is now.
+    fn put_off(&self, add: impl FnOnce(&mut Reel)) -> bool {
+        let now = self.putting_off.load(Ordering::SeqCst) > 0;
+        if now {
+            add(&mut lock(&self.put_off).reel);
         }
+        now
+    }
+
+    /// Asks the driver for what was put off.
+    fn catch_up(&self) -> Result<()> {
+        let mut put_off = lock(&self.put_off);
+        if put_off.reel.work.is_empty() {
+            return Ok(());
+        }
+        let reel = std::mem::take(&mut put_off.reel);
+        let ran = put_off.graphs.run(reel, self.driver())?;
+        add(&self.counts.launches, ran.launches);
+        add(&self.counts.uploads, ran.uploads);
+        add(&self.counts.recordings, ran.recorded);
+        add(&self.counts.changes, ran.changed);
         Ok(())
     }
 
@@ -185,52 +191,57 @@ impl Gpu {
         if n > u32::MAX as usize {
             bail!("kernel {kernel}: {n} elements, expected at most 2^32 - 1; use a smaller batch")
         }
-        let _entered = self.enter();
-        add(&self.counts.launches);
+        if self.put_off(|reel| reel.launch(kernel, blocks, words)) {
+            return Ok(());
+        }
+        add(&self.counts.launches, 1);
         self.driver.launch(kernel, blocks, words)
     }
 
     /// A library's way to do the call; `None` if none serves it.
     pub(crate) fn plan(&self, call: Call) -> Result<Option<Planned>> {
-        let _entered = self.enter();
         Ok(self.driver.library(&call)?.map(|workspace| Planned { call, workspace }))
     }
 
     /// Queues a planned call on two operands and a result.
     pub(crate) fn call(self: &Arc<Self>, planned: &Planned, [a, b, out]: [Address; 3]) -> Result<()> {
         let workspace = if planned.workspace == 0 { None } else { Some(self.allocate(planned.workspace)?) };
-        let _entered = self.enter();
-        add(&self.counts.launches);
         let space = workspace.as_ref().map_or(Address::NULL, Buffer::address);
-        self.driver.call(&planned.call, [a.0, b.0, out.0], space.0)
+        let (call, arrays, workspace) = (planned.call, [a.0, b.0, out.0], space.0);
+        if self.put_off(|reel| reel.work.push(Work::Call { call, arrays, workspace })) {
+            return Ok(());
+        }
+        add(&self.counts.launches, 1);
+        self.driver.call(&call, arrays, workspace)
     }
 
     pub(crate) fn upload(&self, to: Address, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let _entered = self.enter();
-        self.refuse_in_recording("numbers are uploaded")?;
-        add(&self.counts.uploads);
+        if self.put_off(|reel| reel.upload(to.0, bytes)) {
+            return Ok(());
+        }
+        add(&self.counts.uploads, 1);
         self.driver.upload(to.0, bytes)
     }
 
     pub(crate) fn download(&self, from: Address, bytes: &mut [u8]) -> Result<()> {
-        let _entered = self.enter();
-        self.refuse_in_recording("a value is read on the host")?;
-        add(&self.counts.synchronisations);
+        self.catch_up()?;
+        add(&self.counts.synchronisations, 1);
         self.driver.download(from.0, bytes)
     }
 
     pub(crate) fn copy(&self, to: Address, from: Address, bytes: usize) -> Result<()> {
-        let _entered = self.enter();
-        if bytes == 0 { Ok(()) } else { self.driver.copy(to.0, from.0, bytes) }
+        if bytes == 0 || self.put_off(|reel| reel.work.push(Work::Copy { to: to.0, from: from.0, bytes })) {
+            return Ok(());
+        }
+        self.driver.copy(to.0, from.0, bytes)
     }
 
     pub(crate) fn synchronise(&self) -> Result<()> {
-        let _entered = self.enter();
-        self.refuse_in_recording("the host waits")?;
-        add(&self.counts.synchronisations);
+        self.catch_up()?;
+        add(&self.counts.synchronisations, 1);
         self.driver.synchronise()
     }
 
@@ -246,7 +257,7 @@ impl Gpu {
         if let Some(address) = lock(&self.constants).get(words) {
             return Ok(*address);
         }
-        let address = Address(self.take(&self.pool, size_of_val(words))?);
+        let address = Address(self.take(size_of_val(words))?);
         self.upload(address, &bytes_of_words(words))?;
         lock(&self.constants).insert(words.to_vec(), address);
         Ok(address)
@@ -269,7 +280,6 @@ pub(crate) struct Planned {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     gpu: Arc<Gpu>,
-    pool: Arc<Pool>,
     address: u64,
     bytes: usize,
 }
@@ -286,6 +296,6 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.pool.give_back(self.address, self.bytes);
+        self.gpu.pool.give_back(self.address, self.bytes);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) mod driver;
 mod dynamic;
 mod emulator;
 pub(crate) mod gpu;
-mod graph;
+mod graphs;
 pub(crate) mod launch;
 mod libraries;
 pub(crate) mod library;
@@ -36,12 +36,12 @@ mod pool;
 pub(crate) mod tensor;
 pub(crate) mod texts;
 pub(crate) mod words;
+mod work;
 
 pub use arena::Usage;
 pub use draws::Place;
 pub use emulator::{ThreadOrder, run_threads};
 pub use gpu::Counters;
-pub use graph::{Graph, capture};
 pub use libraries::{Found, Missing, Part, find};
 pub use parity::{Parity, compare};
 
@@ -133,6 +133,17 @@ pub fn without_tf32<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
     let result = f();
     gpu.allow_tf32(allowed);
     Ok(result)
+}
+
+/// Runs `f` with the device's work put off until a value is read, or `f` ends; then it is asked for as a whole. A row of
+/// requests that comes again, with the same memory, runs as one CUDA graph, into which the numbers that changed are put: rates,
+/// the places of draws, what was uploaded. Results are the same bits as without; what a kernel does wrong is told later. Nothing
+/// changes for the CPU.
+///
+/// # Errors
+/// If the device fails.
+pub fn as_graphs<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
+    if device == Device::Cpu { Ok(f()) } else { open(device)?.as_graphs(f) }
 }
 
 /// What the device was asked to do so far.

@@ -94,12 +94,6 @@ impl CudaTensor {
         Ok(out)
     }
 
-    /// Copies another array of the same type into this one's elements from `start` on.
-    pub(crate) fn take(&self, start: usize, part: &Self) -> Result<()> {
-        let to = Address(self.address().0 + (start * self.0.element.bytes()) as u64);
-        self.gpu().copy(to, part.address(), part.bytes())
-    }
-
     /// The same memory with other sizes.
     pub(crate) fn reshape(&self, dims: &[usize]) -> Self {
         Self(Arc::new(Array { buffer: self.0.buffer.clone(), dims: dims.to_vec(), element: self.0.element }))

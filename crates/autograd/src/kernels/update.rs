@@ -37,6 +37,16 @@ pub(crate) fn lerp(pairs: &[[&Value; 2]], weight: f64) -> Result<()> {
     on_gpu.iter().try_for_each(|pairs| cuda::lerp(pairs, weight))
 }
 
+/// NaN becomes 0, the rest is cut to `[-most, most]`.
+pub(crate) fn mend(arrays: &[[&Value; 1]], most: f64) -> Result<()> {
+    let on_gpu = group("mend", arrays, |[array]| {
+        dispatch!("mend", [array], T => {
+            mutate("mend", array, |array: &mut [T]| cpu::mend(array, T::of(most)))
+        }, cuda => cuda::mend(&[[array]], most))
+    })?;
+    on_gpu.iter().try_for_each(|arrays| cuda::mend(arrays, most))
+}
+
 /// Rows of parameter, mean, square and gradient.
 pub(crate) fn adam(step: &AdamStep, rows: &[[&Value; 4]]) -> Result<()> {
     let on_gpu = group("adam", rows, |row| adam_on_cpu(step, row))?;

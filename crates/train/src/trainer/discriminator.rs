@@ -1,12 +1,13 @@
 //! D's step, and its lazy regulariser.
 
 use frugan_augment::ada::Source;
-use frugan_autograd::{GraphMode, Ints, Var, fetch, grad_of_scalar, no_grad};
+use frugan_autograd::{GraphMode, Ints, Var, grad_of_scalar, no_grad};
 use frugan_data::images_to_float;
 use frugan_losses::Apa;
 use frugan_nn::{Mode, Purpose, Stream};
 
 use super::latents::{APA_PASS, D_PASS};
+use super::news::Told;
 use super::{Network, Trainer};
 use crate::error::Result;
 use crate::objective::DBatch;
@@ -47,21 +48,15 @@ impl Trainer {
         let mut gradients = grad_of_scalar(&losses.total, &weights, GraphMode::Free)?;
         let penalties = losses.penalties.iter().map(|(name, penalty)| (format!("loss/{name}"), penalty));
         let parts = [("loss/d", &losses.total), ("loss/d_real", &losses.real), ("loss/d_fake", &losses.fake)];
-        let named: Vec<(String, &Var)> =
-            parts.into_iter().map(|(name, loss)| (name.to_owned(), loss)).chain(penalties).collect();
-        // All that the host wants to know of this step, with one wait for the device.
-        let seen = [&losses.real_logits, &losses.fake_logits];
-        let values = fetch(&seen.into_iter().chain(named.iter().map(|(_, loss)| *loss)).collect::<Vec<_>>())?;
-        let [real_logits, fake_logits, ..] = values.as_slice() else { unreachable!("as many as were asked for") };
-        let mut numbers: Vec<f64> = values[2..].iter().map(|value| value[0]).collect();
-        self.ranks.mean_all(&mut gradients, &mut numbers)?;
-        for ((name, _), value) in named.iter().zip(&numbers) {
-            self.sums.add(name, *value);
-        }
-        self.observe(Source::Real, real_logits);
-        self.observe(Source::Fake, fake_logits);
+        let told = Told {
+            network: Network::D,
+            loss: &losses.total,
+            parts: &parts.into_iter().map(|(name, loss)| (name.to_owned(), loss)).chain(penalties).collect::<Vec<_>>(),
+            logits: &[(Source::Real, &losses.real_logits), (Source::Fake, &losses.fake_logits)],
+        };
+        self.tell(&told, &mut gradients)?;
         self.last = Some((fakes.images, reals.0.clone()));
-        self.apply(Network::D, gradients, numbers[0])
+        self.apply(Network::D, gradients)
     }
 
     /// The reals, some of which give way to fakes of a pass of their own (APA).
@@ -81,24 +76,14 @@ impl Trainer {
         let logits = self.ranks.gather(&logits.detach())?;
         let loss = penalty.scale(interval as f64)?;
         let mut gradients = grad_of_scalar(&loss, &self.discriminator.params().weights(), GraphMode::Free)?;
-        let values = fetch(&[&penalty, &logits])?;
-        let mut numbers = [values[0][0]];
-        self.ranks.mean_all(&mut gradients, &mut numbers)?;
-        self.sums.add("loss/r1", numbers[0]);
-        self.observe(Source::Real, &values[1]);
-        self.apply(Network::D, gradients, numbers[0] * interval as f64)
-    }
-
-    /// D's outputs on training reals or fakes: for the monitors, and for ADA's controller.
-    fn observe(&mut self, source: Source, logits: &[f64]) {
-        let which = if source == Source::Fake { "fake" } else { "real" };
-        self.objective.augmentation.observe(source, &single(logits));
-        for logit in logits {
-            self.sums.add(&format!("d/logit_{which}"), *logit);
-            // The sign of exactly 0 is 0, as in ADA's statistic.
-            let sign = if *logit == 0.0 { 0.0 } else { logit.signum() };
-            self.sums.add(&format!("d/sign_{which}"), sign);
-        }
+        let told = Told {
+            network: Network::D,
+            loss: &loss,
+            parts: &[("loss/r1".to_owned(), &penalty)],
+            logits: &[(Source::Real, &logits)],
+        };
+        self.tell(&told, &mut gradients)?;
+        self.apply(Network::D, gradients)
     }
 
     /// For the controller r_v: D's outputs on as many held-out images, through T.
@@ -122,14 +107,8 @@ impl Trainer {
             let seen = self.objective.as_d_sees_reals(&images, &draws)?;
             // Running mode: held-out images leave no trace in D's buffers.
             let logits = self.discriminator.logits(&seen, &labels, Mode::Running)?;
-            Ok::<_, crate::Error>(fetch(&[&self.ranks.gather(&logits)?])?.remove(0))
+            Ok::<_, crate::Error>(self.ranks.gather(&logits)?)
         })?;
-        self.objective.augmentation.observe(Source::HeldOut, &single(&logits));
-        Ok(())
+        self.tell_held_out(&logits)
     }
-}
-
-/// As the controllers take them.
-fn single(logits: &[f64]) -> Vec<f32> {
-    logits.iter().map(|logit| *logit as f32).collect()
 }

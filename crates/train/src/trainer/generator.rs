@@ -1,10 +1,11 @@
 //! G's step, and its lazy regulariser.
 
-use frugan_autograd::{GraphMode, Var, fetch, grad_of_scalar};
+use frugan_autograd::{GraphMode, Var, grad_of_scalar};
 use frugan_models::Noise;
 use frugan_nn::{Purpose, Stream};
 
 use super::latents::{Fakes, G_PASS, PATH_LENGTH_PASS};
+use super::news::Told;
 use super::{Network, Trainer};
 use crate::error::Result;
 use crate::objective::GBatch;
@@ -57,13 +58,9 @@ impl Trainer {
     /// A step of G down a loss, and a record of its parts by name.
     fn descend(&mut self, loss: &Var, named: &[(String, Var)]) -> Result<()> {
         let mut gradients = grad_of_scalar(loss, &self.generator.params().weights(), GraphMode::Free)?;
-        let seen: Vec<&Var> = std::iter::once(loss).chain(named.iter().map(|(_, part)| part)).collect();
-        let mut numbers: Vec<f64> = fetch(&seen)?.iter().map(|value| value[0]).collect();
-        self.ranks.mean_all(&mut gradients, &mut numbers)?;
-        for ((name, _), value) in named.iter().zip(&numbers[1..]) {
-            self.sums.add(name, *value);
-        }
-        self.apply(Network::G, gradients, numbers[0])
+        let parts: Vec<_> = named.iter().map(|(name, part)| (name.clone(), part)).collect();
+        self.tell(&Told { network: Network::G, loss, parts: &parts, logits: &[] }, &mut gradients)?;
+        self.apply(Network::G, gradients)
     }
 
     /// On a batch of its own, `batch_shrink` times smaller.

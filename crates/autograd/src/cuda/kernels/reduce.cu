@@ -125,6 +125,26 @@ struct SumChunk {
 };
 BLOCKS(sum_chunks, Row<SumChunk>)
 
+// How many elements of a chunk are not finite.
+struct CountChunk {
+    typedef ChunksArgs Args;
+    typedef A Value;
+    DEVICE void join(A& count, A v) { count += v; }
+    DEVICE A partial(const Args& args, u32 chunk, u32 thread) {
+        const ChunkRow& row = row_of(args.rows, args.count, chunk);
+        const i64 start = (chunk - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        A count = 0;
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A v = load(row.x[i]);
+            // Infinity minus infinity is NaN.
+            count += v - v == (A)0 ? (A)0 : (A)1;
+        }
+        return count;
+    }
+    DEVICE void finish(const Args& args, u32 chunk, A count) { store(&args.parts[chunk], count); }
+};
+BLOCKS(count_chunks, Row<CountChunk>)
+
 // The sum of each array, from its chunks in order.
 DEVICE void sum_parts_at(const ChunksArgs& args, u32 i) {
     const i64 end = i + 1 < args.count ? args.rows[i + 1].first_chunk : args.chunks;

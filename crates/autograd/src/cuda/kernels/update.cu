@@ -77,3 +77,53 @@ DEVICE void lerp_one_at(const LerpOneArgs& args, u32 i) {
     store(&args.target[i], v + (A)args.weight * (load(args.source[i]) - v));
 }
 EACH(lerp_one, LerpOneArgs)
+
+struct MendRow {
+    T* x;
+    i64 len, first_chunk;
+};
+
+struct MendArgs {
+    i64 n;
+    const MendRow* rows;
+    i64 count;
+    double most;
+};
+
+// NaN becomes 0; the rest is cut to [-most, most].
+struct Mend {
+    typedef MendArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const MendRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        const A most = (A)args.most;
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A v = load(row.x[i]);
+            store(&row.x[i], v != v ? (A)0 : max_(-most, min_(v, most)));
+        }
+    }
+};
+BLOCKS(mend, Mend)
+
+// A row's first chunk is the place of its first element here.
+struct JoinRow {
+    const T* x;
+    i64 len, first_chunk;
+};
+
+struct JoinArgs {
+    i64 n;
+    const JoinRow* rows;
+    i64 count;
+    T* y;
+};
+
+// The elements of all arrays, one behind the other.
+DEVICE void join_at(const JoinArgs& args, u32 i) {
+    const JoinRow& row = row_of(args.rows, args.count, i);
+    args.y[i] = row.x[i - row.first_chunk];
+}
+EACH(join, JoinArgs)

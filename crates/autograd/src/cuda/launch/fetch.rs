@@ -1,51 +1,66 @@
-//! Many values to the host with one wait.
+//! Many arrays in one launch: their elements to the host with one wait, and a number of each.
 
 use candle_core::{DType, Result, Tensor};
 
 use super::update::CHUNK;
 use crate::cuda::tensor::CudaTensor;
-use crate::cuda::texts::REDUCE;
-use crate::cuda::words::words;
+use crate::cuda::texts::{REDUCE, UPDATE};
+use crate::cuda::words::{Address, words};
 
 /// The elements of each array.
 pub(crate) fn fetch(arrays: &[&CudaTensor]) -> Result<Vec<Vec<f64>>> {
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); arrays.len()];
     for group in by_type(arrays) {
-        let lens: Vec<usize> = group.iter().map(|i| arrays[*i].len()).collect();
-        let joined = arrays[group[0]].like(&[lens.iter().sum()])?;
-        let mut start = 0;
-        for i in &group {
-            joined.take(start, arrays[*i])?;
-            start += arrays[*i].len();
-        }
+        let members: Vec<&CudaTensor> = group.iter().map(|i| arrays[*i]).collect();
+        let joined = members[0].like(&[members.iter().map(|array| array.len()).sum()])?;
+        join(&joined, 0, &members)?;
         let mut all = numbers(&joined.to_host()?)?.into_iter();
-        for (i, len) in group.iter().zip(lens) {
-            values[*i] = all.by_ref().take(len).collect();
+        for i in &group {
+            values[*i] = all.by_ref().take(arrays[*i].len()).collect();
         }
     }
     Ok(values)
 }
 
-/// The sum of each array: two launches for all of one type.
-pub(crate) fn sums(arrays: &[&CudaTensor]) -> Result<Vec<f64>> {
-    let mut values = vec![0.0; arrays.len()];
-    for group in by_type(arrays) {
-        let first = arrays[group[0]];
-        let (mut rows, mut chunks) = (Vec::new(), 0);
-        for i in &group {
-            rows.extend(words![arrays[*i], arrays[*i].len(), chunks]);
-            chunks += arrays[*i].len().div_ceil(CHUNK);
-        }
-        let table = first.gpu().table(&rows)?;
-        let (parts, sums) = (first.like(&[chunks])?, first.like(&[group.len()])?);
-        let words = |n: usize| words![n, table.address(), &parts, &sums, group.len(), chunks];
-        first.blocks(&REDUCE, "sum_chunks", &words(chunks))?;
-        first.each(&REDUCE, "sum_parts", &words(group.len()))?;
-        for (i, sum) in group.iter().zip(numbers(&sums.to_host()?)?) {
-            values[*i] = sum;
-        }
+/// Copies all elements of arrays of one type, one array behind the other, into those of `to` from `start` on.
+pub(crate) fn join(to: &CudaTensor, start: usize, arrays: &[&CudaTensor]) -> Result<()> {
+    let (mut rows, mut len) = (Vec::new(), 0);
+    for array in arrays {
+        rows.extend(words![*array, array.len(), len]);
+        len += array.len();
     }
-    Ok(values)
+    let table = to.gpu().table(&rows)?;
+    let place = Address(to.address().0 + (start * to.element().bytes()) as u64);
+    to.each(&UPDATE, "join", &words![len, table.address(), arrays.len(), place])
+}
+
+/// What one number of each array is.
+#[derive(Clone, Copy)]
+pub(crate) enum OfEach {
+    /// The sum of its elements.
+    Sum,
+    /// How many of them are not finite.
+    Nonfinite,
+}
+
+/// A number of each array, all of one type: two launches.
+pub(crate) fn of_each(what: OfEach, arrays: &[&CudaTensor]) -> Result<CudaTensor> {
+    let first = arrays[0];
+    let (mut rows, mut chunks) = (Vec::new(), 0);
+    for array in arrays {
+        rows.extend(words![*array, array.len(), chunks]);
+        chunks += array.len().div_ceil(CHUNK);
+    }
+    let table = first.gpu().table(&rows)?;
+    let (parts, numbers) = (first.like(&[chunks])?, first.like(&[arrays.len()])?);
+    let words = |n: usize| words![n, table.address(), &parts, &numbers, arrays.len(), chunks];
+    let function = match what {
+        OfEach::Sum => "sum_chunks",
+        OfEach::Nonfinite => "count_chunks",
+    };
+    first.blocks(&REDUCE, function, &words(chunks))?;
+    first.each(&REDUCE, "sum_parts", &words(arrays.len()))?;
+    Ok(numbers)
 }
 
 /// Indices by element type: a launch takes one type.

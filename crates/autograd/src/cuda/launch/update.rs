@@ -42,3 +42,11 @@ pub(crate) fn adam(step: &AdamStep, rows: &[[&CudaTensor; 4]]) -> Result<()> {
     let numbers = [step.beta1, step.beta2, 1.0 - step.beta1, 1.0 - step.beta2, rate, correction, step.epsilon];
     first.blocks(&UPDATE, "adam", &words![chunks, table.address(), rows.len(), numbers])
 }
+
+/// NaN becomes 0, the rest is cut to `[-most, most]`, in arrays of one type.
+pub(crate) fn mend(arrays: &[[&CudaTensor; 1]], most: f64) -> Result<()> {
+    let Some([first]) = arrays.first() else { return Ok(()) };
+    let (words, chunks) = table(arrays);
+    let rows = first.gpu().table(&words)?;
+    first.blocks(&UPDATE, "mend", &words![chunks, rows.address(), arrays.len(), most])
+}

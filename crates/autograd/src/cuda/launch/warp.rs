@@ -67,6 +67,12 @@ fn forward(x: &CudaTensor, warp: &Warp) -> Result<CudaTensor> {
     Ok(y)
 }
 
+/// Height and width of the largest doubled image with its margin, which is less than a side. The margin depends on what was
+/// drawn; memory that depended on it too would lie elsewhere in each step, and a step would be no graph.
+fn roomy(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| 2 * (3 * side - 2))
+}
+
 fn backward(g: &CudaTensor, warp: &Warp) -> Result<CudaTensor> {
     let [n, c, height, width] = g.dims4()?;
     let (tables, sizes) = (Tables::new(g, warp)?, [c, height, width]);
@@ -84,10 +90,11 @@ fn backward(g: &CudaTensor, warp: &Warp) -> Result<CudaTensor> {
     let samples = upfirdn::upfirdn(g, &axes, Filter::Separable(&taps, &taps))?;
     let [left, right, top, bottom] = warp.margin();
     let (down, across) = (2 * (height + top + bottom), 2 * (width + left + right));
-    let places = g.like(&[n, c, down, across])?;
-    g.each(&WARP, "warp_places", &tables.words(warp, places.len(), &samples, g, &places, sizes))?;
-    let rows = g.like(&[n, c, height, across])?;
-    g.each(&WARP, "warp_fold_rows", &tables.words(warp, rows.len(), &places, g, &rows, sizes))?;
+    let [roomy_down, roomy_across] = roomy([height, width]);
+    let places = g.like(&[n, c, roomy_down, roomy_across])?;
+    g.each(&WARP, "warp_places", &tables.words(warp, n * c * down * across, &samples, g, &places, sizes))?;
+    let rows = g.like(&[n, c, height, roomy_across])?;
+    g.each(&WARP, "warp_fold_rows", &tables.words(warp, n * c * height * across, &places, g, &rows, sizes))?;
     let gx = g.like(g.dims())?;
     g.each(&WARP, "warp_fold_columns", &tables.words(warp, gx.len(), &rows, g, &gx, sizes))?;
     Ok(gx)

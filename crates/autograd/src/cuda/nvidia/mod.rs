@@ -2,6 +2,7 @@
 
 mod convolutions;
 mod products;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,6 +20,7 @@ use super::driver::{Driver, Kernel, Recording, THREADS};
 use super::libraries::{Part, find};
 use super::library::Call;
 use super::texts::Element;
+use super::work::Reel;
 
 /// Blocks of one launch: the kernels stride over the rest.
 const MOST_BLOCKS: usize = 1 << 30;
@@ -227,58 +229,9 @@ impl Driver for Nvidia {
         }
     }
 
-    fn begin_recording(&self) -> Result<()> {
+    fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
         self.enter()?;
-        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        // SAFETY: a live stream that records nothing yet.
-        unsafe { result::stream::begin_capture(self.stream, mode) }.map_err(failed("no capture"))
-    }
-
-    fn end_recording(&self) -> Result<Box<dyn Recording>> {
-        self.enter()?;
-        // SAFETY: a live stream that records; the graph is destroyed once an executable one is made of it.
-        unsafe {
-            let graph = result::stream::end_capture(self.stream).map_err(failed("the capture failed"))?;
-            let flags = sys::CUgraphInstantiate_flags(0);
-            let executable = result::graph::instantiate(graph, flags).map_err(failed("no executable graph"));
-            result::graph::destroy(graph).map_err(failed("no graph"))?;
-            Ok(Box::new(Recorded { context: self.context, stream: self.stream, executable: executable? }))
-        }
-    }
-}
-
-/// A graph of this device's. A device stays open as long as the process, so its context and stream do.
-#[derive(Debug)]
-struct Recorded {
-    context: sys::CUcontext,
-    stream: sys::CUstream,
-    executable: sys::CUgraphExec,
-}
-
-// SAFETY: as `Nvidia`.
-unsafe impl Send for Recorded {}
-// SAFETY: as `Nvidia`.
-unsafe impl Sync for Recorded {}
-
-impl Recording for Recorded {
-    fn replay(&self) -> Result<()> {
-        // SAFETY: live handles; the memory that the graph writes is kept by who holds it.
-        unsafe {
-            result::ctx::set_current(self.context).map_err(failed("no current context"))?;
-            result::graph::launch(self.executable, self.stream).map_err(failed("a graph does not start"))
-        }
-    }
-}
-
-impl Drop for Recorded {
-    /// Errors cannot be told any more.
-    fn drop(&mut self) {
-        // SAFETY: live handles, used by no other; replays in flight are waited for.
-        unsafe {
-            let _ = result::ctx::set_current(self.context);
-            let _ = result::stream::synchronize(self.stream);
-            let _ = result::graph::exec_destroy(self.executable);
-        }
+        if recorded::is_possible() { recorded::record(self, reel).map(Some) } else { Ok(None) }
     }
 }
 

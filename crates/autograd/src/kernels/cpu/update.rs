@@ -22,6 +22,15 @@ pub(crate) fn lerp<T: Element>(target: &mut [T], source: &[T], weight: T) {
     });
 }
 
+/// NaN becomes 0, the rest is cut to `[-most, most]`.
+pub(crate) fn mend<T: Element>(array: &mut [T], most: T) {
+    array.par_chunks_mut(CHUNK).for_each(|chunk| {
+        for v in chunk {
+            *v = if v.is_nan() { T::of(0.0) } else { num_traits::Float::min(num_traits::Float::max(*v, -most), most) };
+        }
+    });
+}
+
 pub(crate) fn adam<T: Element>(step: &AdamStep, p: &mut [T], m: &mut [T], v: &mut [T], g: &[T]) {
     let [beta1, beta2, epsilon] = [step.beta1, step.beta2, step.epsilon].map(T::of);
     let [rest1, rest2] = [step.beta1, step.beta2].map(|beta| T::of(1.0 - beta));

@@ -58,8 +58,7 @@ fn examine(device: Device, report: &mut Report) -> Result<()> {
     for dtype in [DType::F32, DType::F64] {
         cuda::compare(device, dtype, |parity| report.check(Check::of_op(parity)))?;
     }
-    report.check(graph::compare(device)?);
-    for check in steps::compare(device)? {
+    for check in steps::compare(device)?.into_iter().chain(graph::compare(device)?) {
         report.check(check);
     }
     let usage = cuda::usage(device)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use frugan_autograd::{Device, fetch};
-use frugan_data::{DataConfig, DataName};
+use frugan_data::{DataConfig, DataName, Splits};
 use frugan_train::{Config, Trainer};
 
 use super::report::Check;
@@ -56,14 +56,21 @@ ema = { halflife_kimg = 0.02 }
 /// moves a weight by as much as a large one does.
 const TOLERANCE: f64 = 0.005;
 
+/// Small models with everything that the published ones have.
+pub(super) const MODELS: [(&str, &str); 2] = [("biggan", BIGGAN), ("stylegan2", STYLEGAN2)];
+
 pub(super) fn compare(device: Device) -> Result<Vec<Check>> {
-    [("biggan", BIGGAN), ("stylegan2", STYLEGAN2)].into_iter().map(|(name, text)| step(name, text, device)).collect()
+    MODELS.into_iter().map(|(name, text)| step(name, text, device)).collect()
+}
+
+pub(super) fn data() -> Result<Splits> {
+    let data = DataConfig { name: DataName::Synthetic, num_images: Some(40), ..DataConfig::default() };
+    Ok(frugan_data::open(&data)?)
 }
 
 fn step(name: &str, text: &str, device: Device) -> Result<Check> {
     let config = Config::from_toml(text)?;
-    let data = DataConfig { name: DataName::Synthetic, num_images: Some(40), ..DataConfig::default() };
-    let splits = frugan_data::open(&data)?;
+    let splits = data()?;
     let after = |device: Device| -> Result<[Vec<f64>; 2]> {
         let mut trainer = Trainer::new(&config, &splits, &device)?;
         let before = weights(&trainer)?;
@@ -77,7 +84,7 @@ fn step(name: &str, text: &str, device: Device) -> Result<Check> {
     Ok(Check { name: format!("one iteration of {name}"), passed, errors: vec![error], tolerance: TOLERANCE })
 }
 
-fn weights(trainer: &Trainer) -> Result<Vec<f64>> {
+pub(super) fn weights(trainer: &Trainer) -> Result<Vec<f64>> {
     let networks = [trainer.generator.params(), trainer.discriminator.params()];
     let vars: Vec<_> = networks.iter().flat_map(|params| params.weights()).collect();
     Ok(fetch(&vars)?.concat())

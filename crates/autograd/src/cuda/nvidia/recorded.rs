@@ -1,0 +1,227 @@
+//! A row of requests as one CUDA graph.
+
+use std::ffi::c_void;
+
+use candle_core::{Result, bail};
+use cudarc::driver::{result, sys};
+
+use super::{MOST_BLOCKS, Nvidia, failed};
+use crate::cuda::driver::{Driver, Recording, THREADS};
+use crate::cuda::work::{Reel, Work};
+
+/// The first driver that tells a captured launch's node (`cuStreamGetCaptureInfo_v3`).
+const FIRST_DRIVER: i32 = 12_030;
+
+/// A graph of this device's, with what its replays need. A device stays open as long as the process, so its context and stream
+/// do.
+#[derive(Debug)]
+struct Recorded {
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    graph: sys::CUgraph,
+    executable: sys::CUgraphExec,
+    /// Of each request that is a kernel of ours, by the request's number.
+    kernels: Vec<Option<KernelNode>>,
+    /// Where the graph takes uploaded numbers from.
+    stage: Stage,
+}
+
+/// What it takes to give a kernel in a graph other words, and as many blocks as they want.
+#[derive(Clone, Copy, Debug)]
+struct KernelNode {
+    node: sys::CUgraphNode,
+    function: sys::CUfunction,
+}
+
+// SAFETY: the driver's handles may be used from any thread on which the context is current; `replay` makes it so.
+unsafe impl Send for Recorded {}
+// SAFETY: as above; whatever changes takes `&mut self`.
+unsafe impl Sync for Recorded {}
+
+/// Memory on the device for all that a replay uploads, filled from two pieces of pinned memory in turn: the host fills one while
+/// the copy from the other may be on its way.
+#[derive(Debug)]
+struct Stage {
+    bytes: usize,
+    address: u64,
+    pinned: Vec<(*mut c_void, sys::CUevent)>,
+    turn: usize,
+}
+
+impl Stage {
+    /// For so many bytes; the context is current.
+    fn new(bytes: usize) -> Result<Self> {
+        let mut stage = Self { bytes, address: 0, pinned: Vec::new(), turn: 0 };
+        if bytes > 0 {
+            // SAFETY: freed in `free`, as is what follows.
+            stage.address = unsafe { result::malloc_sync(bytes) }.map_err(failed("no memory"))?;
+            for _ in 0..2 {
+                // SAFETY: as above.
+                let piece = unsafe { result::malloc_host(bytes, 0) }.map_err(failed("no pinned memory"))?;
+                let flags = sys::CUevent_flags_enum::CU_EVENT_DISABLE_TIMING;
+                stage.pinned.push((piece, result::event::create(flags).map_err(failed("no event"))?));
+            }
+        }
+        Ok(stage)
+    }
+
+    /// Queues the copy of these bytes to the device.
+    fn fill(&mut self, bytes: &[u8], stream: sys::CUstream) -> Result<()> {
+        if bytes.len() != self.bytes {
+            bail!("CUDA: {} bytes for a graph that was recorded with {}", bytes.len(), self.bytes)
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (piece, copied) = self.pinned[self.turn];
+        self.turn = 1 - self.turn;
+        // SAFETY: the last copy from this piece is over once its event is reached (at once, if it was never recorded); the piece
+        // has that many bytes.
+        unsafe {
+            result::event::synchronize(copied).map_err(failed("a kernel failed"))?;
+            let piece = std::slice::from_raw_parts_mut(piece.cast::<u8>(), bytes.len());
+            piece.copy_from_slice(bytes);
+            result::memcpy_htod_async(self.address, piece, stream).map_err(failed("upload"))?;
+            result::event::record(copied, stream).map_err(failed("no event"))
+        }
+    }
+
+    /// The context is current, and nothing of it is in flight. Errors cannot be told any more.
+    fn free(&mut self) {
+        // SAFETY: made by `new`.
+        unsafe {
+            for (piece, event) in self.pinned.drain(..) {
+                let _ = result::free_host(piece);
+                let _ = result::event::destroy(event);
+            }
+            if self.address != 0 {
+                let _ = result::free_sync(self.address);
+            }
+        }
+    }
+}
+
+/// Whether the driver can record; an older one is asked for every kernel.
+pub(super) fn is_possible() -> bool {
+    let mut version = 0;
+    // SAFETY: writes one number.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().is_ok() && version >= FIRST_DRIVER
+}
+
+/// Captures the reel's work on the device's stream, which does not run it. The context is current, and all of it was run once
+/// before, so that modules and plans are there.
+pub(super) fn record(gpu: &Nvidia, reel: &Reel) -> Result<Box<dyn Recording>> {
+    let mut stage = Stage::new(reel.bytes.len())?;
+    let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+    // SAFETY: a live stream that records nothing yet.
+    unsafe { result::stream::begin_capture(gpu.stream, mode) }.map_err(failed("no capture"))?;
+    let kernels: Result<Vec<_>> = reel.work.iter().map(|work| capture(gpu, reel, work, stage.address)).collect();
+    // SAFETY: a live stream that records; the graph lives as long as what is made of it.
+    let executable = unsafe {
+        result::stream::end_capture(gpu.stream).map_err(failed("the capture failed")).and_then(|graph| {
+            let flags = sys::CUgraphInstantiate_flags(0);
+            let executable = result::graph::instantiate(graph, flags).map_err(failed("no executable graph"));
+            executable.map(|executable| (graph, executable))
+        })
+    };
+    match (kernels, executable) {
+        (Ok(kernels), Ok((graph, executable))) => {
+            Ok(Box::new(Recorded { context: gpu.context, stream: gpu.stream, graph, executable, kernels, stage }))
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            stage.free();
+            bail!("{error}, in a graph of {} requests; train.graph=false runs them one by one", reel.work.len())
+        }
+    }
+}
+
+/// One request; the node of a kernel.
+fn capture(gpu: &Nvidia, reel: &Reel, work: &Work, stage: u64) -> Result<Option<KernelNode>> {
+    match *work {
+        Work::Launch { kernel, words } => {
+            let (blocks, words) = reel.launch_of(words);
+            gpu.launch(kernel, blocks, words)?;
+            return Ok(Some(KernelNode { node: last_node(gpu.stream)?, function: gpu.function(kernel)? }));
+        }
+        Work::Upload { to, bytes } => gpu.copy(to, stage + bytes.start as u64, bytes.len)?,
+        Work::Copy { to, from, bytes } => gpu.copy(to, from, bytes)?,
+        Work::Call { call, arrays, workspace } => gpu.call(&call, arrays, workspace)?,
+        Work::HandedOut { .. } => {}
+    }
+    Ok(None)
+}
+
+/// The node of what was last captured on a stream where each request waits for the one before.
+fn last_node(stream: sys::CUstream) -> Result<sys::CUgraphNode> {
+    let mut status = sys::CUstreamCaptureStatus_enum::CU_STREAM_CAPTURE_STATUS_NONE;
+    let (mut nodes, mut edges, mut count) = (std::ptr::null(), std::ptr::null(), 0);
+    let (no_id, no_graph) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: a live stream; the driver writes to these places alone, and what they point to lives until the next capture.
+    unsafe {
+        sys::cuStreamGetCaptureInfo_v3(stream, &mut status, no_id, no_graph, &mut nodes, &mut edges, &mut count)
+            .result()
+            .map_err(failed("no news of the capture"))?;
+        match count {
+            1 => Ok(*nodes),
+            _ => bail!("CUDA: {count} nodes end a captured row of kernels, expected one"),
+        }
+    }
+}
+
+impl Recording for Recorded {
+    fn replay(&mut self, reel: &Reel, changed: &[usize]) -> Result<()> {
+        // SAFETY: live handles; the kernel takes one struct of these words, which the driver copies; the arrays that the graph
+        // reads and writes are the caller's.
+        unsafe {
+            result::ctx::set_current(self.context).map_err(failed("no current context"))?;
+            for at in changed {
+                let (Some(kernel), Work::Launch { words, .. }) = (self.kernels[*at], reel.work[*at]) else {
+                    bail!("CUDA: request {at} of a graph is no kernel")
+                };
+                kernel.set(self.executable, reel.launch_of(words))?;
+            }
+            self.stage.fill(&reel.bytes, self.stream)?;
+            result::graph::launch(self.executable, self.stream).map_err(failed("a graph does not start"))
+        }
+    }
+}
+
+impl KernelNode {
+    /// # Safety
+    /// The words are those of the struct that the kernel takes.
+    unsafe fn set(self, executable: sys::CUgraphExec, (blocks, words): (usize, &[u64])) -> Result<()> {
+        let mut arguments = [words.as_ptr().cast_mut().cast::<c_void>()];
+        let parameters = sys::CUDA_KERNEL_NODE_PARAMS_v2 {
+            func: self.function,
+            gridDimX: blocks.min(MOST_BLOCKS) as u32,
+            gridDimY: 1,
+            gridDimZ: 1,
+            blockDimX: THREADS as u32,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: 0,
+            kernelParams: arguments.as_mut_ptr(),
+            extra: std::ptr::null_mut(),
+            kern: std::ptr::null_mut(),
+            ctx: std::ptr::null_mut(),
+        };
+        // SAFETY: a node of the graph that the executable one was made of; the driver copies the words.
+        unsafe { sys::cuGraphExecKernelNodeSetParams_v2(executable, self.node, &parameters) }
+            .result()
+            .map_err(failed("a graph takes no other numbers"))
+    }
+}
+
+impl Drop for Recorded {
+    /// Errors cannot be told any more.
+    fn drop(&mut self) {
+        // SAFETY: live handles, used by no other; replays in flight are waited for.
+        unsafe {
+            let _ = result::ctx::set_current(self.context);
+            let _ = result::stream::synchronize(self.stream);
+            let _ = result::graph::exec_destroy(self.executable);
+            let _ = result::graph::destroy(self.graph);
+        }
+        self.stage.free();
+    }
+}
