@@ -38,6 +38,11 @@ fn compare(dtype: DType) {
 }
 
 #[test]
+fn every_op_is_near_the_cpu_s_results_in_bf16() {
+    compare(DType::BF16);
+}
+
+#[test]
 fn every_op_gives_the_cpu_s_results_in_f64() {
     compare(DType::F64);
 }

@@ -23,11 +23,14 @@ pub struct Placement {
     pub device: Device,
     /// Who shares the statistics of batch norm: [`Ranks::alone`], unless it is synchronised.
     pub batch_norm: Ranks,
+    /// BF16: what wide layers compute in on a GPU, where the model can ([`ModelConfig::computes_in_bf16`]). F32: they compute in
+    /// `dtype`.
+    pub compute: DType,
 }
 
 impl Default for Placement {
     fn default() -> Self {
-        Self { dtype: DType::F32, device: Device::Cpu, batch_norm: Ranks::alone() }
+        Self { dtype: DType::F32, device: Device::Cpu, batch_norm: Ranks::alone(), compute: DType::F32 }
     }
 }
 
@@ -47,8 +50,10 @@ pub struct Blueprint {
 impl Blueprint {
     /// What makes a network's tensors; `purpose` tells the networks of a run apart.
     pub fn builder(&self, purpose: Purpose) -> Builder {
-        let Placement { dtype, device, batch_norm } = &self.placement;
-        Builder::new(self.seed, purpose, *dtype, device).with_batch_norm(batch_norm.clone())
+        let Placement { dtype, device, batch_norm, compute } = &self.placement;
+        // Whoever asks for another type of weights computes in it.
+        let compute = if *compute == DType::F32 { *dtype } else { *compute };
+        Builder::new(self.seed, purpose, *dtype, device).with_batch_norm(batch_norm.clone()).with_compute(compute)
     }
 }
 
@@ -73,6 +78,11 @@ impl ModelConfig {
             Self::Dcgan(config) => config.bn_group,
             _ => 0,
         }
+    }
+
+    /// Whether its wide layers can compute in BF16 while its weights, statistics and outputs stay F32.
+    pub fn computes_in_bf16(&self) -> bool {
+        matches!(self, Self::Biggan(_) | Self::StyleGan2(_))
     }
 
     /// Both networks in f32 on the CPU, with first weights drawn from `seed`: the same seed gives the same weights.

@@ -56,6 +56,6 @@ impl SelfAttention {
         let attended = g.batch_matmul(&weights.permute(&[0, 2, 1])?)?;
         let channels = attended.dims()[1];
         let o = self.o.forward(&attended.reshape(&[n, channels, h, w])?, mode)?;
-        o.mul(&self.gamma)?.add(x)
+        o.mul(&self.gamma.to_dtype(x.dtype())?)?.add(x)
     }
 }

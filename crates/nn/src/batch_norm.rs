@@ -86,12 +86,14 @@ impl Statistics {
         let size = self.ranks.size();
         let mean_of = |v: &Var| self.ranks.sum(&v.mean_keep(&[0, 2, 3])?)?.scale(1.0 / size as f64);
         let planes = |v: &Var| v.reshape(&[v.dims()[0], v.dims()[1], 1, 1]);
+        let own_type = x.dtype();
+        let x = &x.to_dtype(scale.dtype())?;
         let mean = mean_of(x)?;
         let centred = x.sub(&mean)?;
         let var = mean_of(&centred.square()?)?;
         let normal = centred.div(&var.affine(1.0, self.options.eps)?.sqrt()?)?;
         let y = normal.mul(&planes(scale)?)?.add(&planes(shift)?)?;
-        let y = if relu { y.relu()? } else { y };
+        let y = if relu { y.relu()? } else { y }.to_dtype(own_type)?;
         let channels = |v: &Var| v.detach().reshape(&[v.elem_count()]);
         let count = size * x.elem_count() / mean.elem_count();
         Ok((y, BatchMoments { mean: channels(&mean)?, var: channels(&var)?, count }))
@@ -102,7 +104,7 @@ impl Statistics {
         let slope = scale.div(&deviation)?;
         let offset = shift.sub(&slope.mul(&self.mean)?)?;
         let planes = |v: &Var| v.reshape(&[v.dims()[0], v.dims()[1], 1, 1]);
-        let y = x.mul(&planes(&slope)?)?.add(&planes(&offset)?)?;
+        let y = x.to_dtype(slope.dtype())?.mul(&planes(&slope)?)?.add(&planes(&offset)?)?.to_dtype(x.dtype())?;
         if relu { y.relu() } else { Ok(y) }
     }
 }

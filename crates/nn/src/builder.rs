@@ -31,6 +31,7 @@ pub struct Builder {
     seed: u64,
     purpose: Purpose,
     dtype: DType,
+    compute: DType,
     device: Device,
     batch_norm: Ranks,
     params: Rc<RefCell<Params>>,
@@ -40,13 +41,25 @@ impl Builder {
     /// A builder at the root of a network. Networks of one run take different purposes.
     pub fn new(seed: u64, purpose: Purpose, dtype: DType, device: &Device) -> Self {
         let batch_norm = Ranks::alone();
-        Self { prefix: String::new(), seed, purpose, dtype, device: *device, batch_norm, params: Rc::default() }
+        let (prefix, params) = (String::new(), Rc::default());
+        Self { prefix, seed, purpose, dtype, compute: dtype, device: *device, batch_norm, params }
     }
 
     /// The same builder, whose batch norms share their statistics among these ranks.
     #[must_use]
     pub fn with_batch_norm(self, ranks: Ranks) -> Self {
         Self { batch_norm: ranks, ..self }
+    }
+
+    /// The same builder, for a network whose wide layers compute in another type than that of its weights.
+    #[must_use]
+    pub fn with_compute(self, compute: DType) -> Self {
+        Self { compute, ..self }
+    }
+
+    /// What the network's wide layers compute in.
+    pub fn compute(&self) -> DType {
+        self.compute
     }
 
     /// Who shares the statistics of batch norm.

@@ -1,7 +1,7 @@
 //! Layers with an equalised learning rate (Karras et al. 2018, section 4.1), as StyleGAN2 is built from them.
 //!
 //! A weight is stored with deviation 1 and multiplied by He's constant in every call. Adam's steps do not depend on a
-//! gradient's scale, so all weights then move at the same pace relative to their size.
+//! gradient's scale, so all weights then move at the same pace relative to their size. Layers compute in the type of their input.
 
 use frugan_autograd::{Activation, BiasAct, Fir, Resample, Result, Var};
 
@@ -63,8 +63,8 @@ impl EqualizedLinear {
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var) -> Result<Var> {
         // The rows are fewer numbers than the weight, and the product is the same.
-        let y = x.scale(self.weight_gain)?.matmul_t(&self.weight)?;
-        let bias = self.bias.as_ref().map(|b| scaled(b, self.lr_multiplier)).transpose()?;
+        let y = x.scale(self.weight_gain)?.matmul_t(&self.weight.to_dtype(x.dtype())?)?;
+        let bias = self.bias.as_ref().map(|b| scaled(b, self.lr_multiplier)?.to_dtype(x.dtype())).transpose()?;
         y.bias_act(bias.as_ref(), &self.act)
     }
 }
@@ -134,8 +134,9 @@ impl EqualizedConv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var) -> Result<Var> {
-        let weight = self.weight.scale(self.weight_gain)?;
-        x.conv2d_resample(&weight, self.fir.as_ref(), &self.resample)?.bias_act(self.bias.as_ref(), &self.act)
+        let weight = self.weight.scale(self.weight_gain)?.to_dtype(x.dtype())?;
+        let bias = self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()?;
+        x.conv2d_resample(&weight, self.fir.as_ref(), &self.resample)?.bias_act(bias.as_ref(), &self.act)
     }
 }
 

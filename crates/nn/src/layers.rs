@@ -1,4 +1,4 @@
-//! Linear, convolution and embedding, each with spectral norm if wanted.
+//! Linear, convolution and embedding, each with spectral norm if wanted. They compute in the type of their input.
 
 use frugan_autograd::{Conv2dConfig, Ints, Result, Var};
 
@@ -50,6 +50,12 @@ impl Weight {
     fn value(&self, mode: Mode) -> Result<Var> {
         self.spectral.as_ref().map_or_else(|| Ok(self.weight.clone()), |s| s.normalise(&self.weight, mode))
     }
+
+    /// Weight and bias in the type of the input that they meet.
+    fn for_input(&self, x: &Var, mode: Mode) -> Result<(Var, Option<Var>)> {
+        let bias = self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()?;
+        Ok((self.value(mode)?.to_dtype(x.dtype())?, bias))
+    }
 }
 
 /// `x W^T + b`.
@@ -70,8 +76,9 @@ impl Linear {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let y = x.matmul_t(&self.0.value(mode)?)?;
-        self.0.bias.as_ref().map_or_else(|| Ok(y.clone()), |bias| y.add(bias))
+        let (weight, bias) = self.0.for_input(x, mode)?;
+        let y = x.matmul_t(&weight)?;
+        bias.map_or_else(|| Ok(y.clone()), |bias| y.add(&bias))
     }
 }
 
@@ -148,7 +155,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.conv2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.conv2d(&weight, bias.as_ref(), self.config)
     }
 
     /// [`Conv2d::forward`] and a ReLU in one pass over the output.
@@ -156,7 +164,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_relu(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.conv2d_relu(&weight, bias.as_ref(), self.config)
     }
 
     /// A ReLU of the input, [`Conv2d::forward`] and a ReLU of the output: a pre-activated residual block's first half,
@@ -165,7 +174,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_between_relus(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.relu_conv2d_relu(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.relu_conv2d_relu(&weight, bias.as_ref(), self.config)
     }
 
     /// [`Conv2d::forward`] of the nearest-neighbour doubled input, which is never stored.
@@ -173,7 +183,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_upsampled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.upsample2_conv2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.upsample2_conv2d(&weight, bias.as_ref(), self.config)
     }
 
     /// The means of 2x2 cells of [`Conv2d::forward`], which is never stored.
@@ -181,7 +192,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_pooled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.conv2d_avg_pool2(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.conv2d_avg_pool2(&weight, bias.as_ref(), self.config)
     }
 }
 
@@ -210,6 +222,7 @@ impl ConvTranspose2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        x.conv_transpose2d(&self.weight.value(mode)?, self.weight.bias.as_ref(), self.config)
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.conv_transpose2d(&weight, bias.as_ref(), self.config)
     }
 }

@@ -24,7 +24,8 @@ pub struct Config {
     pub seed: u64,
     /// `auto`, `cpu` or `cuda[:n]`. Not part of the run's name.
     pub device: String,
-    /// `f32`, or on a GPU `tf32`: the arithmetic of products and convolutions. Default: f32.
+    /// `f32`, or on a GPU `tf32` or `bf16`: how products and convolutions round their factors. Weights, statistics, losses and
+    /// the average stay F32 in each. Default: f32.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
     /// The generator and the discriminator.

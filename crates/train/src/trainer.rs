@@ -87,10 +87,18 @@ impl Trainer {
                 train.name
             )));
         }
-        let placement = Placement { device: *device, dtype: *dtype, batch_norm: Ranks::alone() };
+        let placement = Placement { device: *device, dtype: *dtype, ..Placement::default() };
         let input = |e: ModelError| Error::Config(e.to_string());
         let batch_norm = if config.ranks.sync_bn { ranks.clone() } else { Ranks::alone() };
-        let shared = Placement { batch_norm, ..placement.clone() };
+        let compute = config.precision.compute();
+        if compute == DType::BF16 && !config.model.computes_in_bf16() {
+            return Err(Error::Config(format!(
+                "precision = \"bf16\" with model.name = \"{}\": only biggan and stylegan2 compute in it; set precision = \"tf32\"",
+                config.model.name()
+            )));
+        }
+        // The average is judged in F32.
+        let shared = Placement { batch_norm, compute, ..placement.clone() };
         let models = config.model.build_at(train.num_classes, height, config.seed, shared).map_err(input)?;
         // The same seed gives the same weights: the average starts as a copy.
         let ema = config.model.build_generator(train.num_classes, height, config.seed, placement).map_err(input)?;

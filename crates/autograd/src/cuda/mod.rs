@@ -204,7 +204,7 @@ pub fn beside_program() -> Vec<&'static str> {
     Vec::new()
 }
 
-/// Writes the machine code of every kernel text into `folder`, in F32 and F64 for each of `architectures` (such as `sm_90`), and
+/// Writes the machine code of every kernel text into `folder`, in F32, F64 and BF16 for each of `architectures` (such as `sm_90`), and
 /// gives the number of files. In a folder `kernels` beside the program they serve machines without NVRTC.
 ///
 /// # Errors
@@ -215,7 +215,7 @@ pub fn bake(folder: &std::path::Path, architectures: &[String]) -> Result<usize>
     use texts::Element;
     let compiler = compiler::Compiler::open()?;
     std::fs::create_dir_all(folder)?;
-    let elements = [Element::F32, Element::F64];
+    let elements = [Element::F32, Element::F64, Element::Bf16];
     let jobs: Vec<_> = architectures
         .iter()
         .flat_map(|arch| texts::ALL.iter().flat_map(move |text| elements.map(|element| (arch, *text, element))))

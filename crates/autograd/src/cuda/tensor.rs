@@ -34,6 +34,11 @@ impl CudaTensor {
         Self::new(self.gpu(), self.0.element, dims)
     }
 
+    /// [`CudaTensor::like`] in the type that the kernels compute in.
+    pub(crate) fn like_in_arithmetic(&self, dims: &[usize]) -> Result<Self> {
+        Self::new(self.gpu(), self.0.element.arithmetic(), dims)
+    }
+
     pub(crate) fn full(gpu: &Arc<Gpu>, number: f64, element: Element, dims: &[usize]) -> Result<Self> {
         let out = Self::new(gpu, element, dims)?;
         out.each(&ELEMENTWISE, "fill", &words![out.len(), Address::NULL, &out, number, 0.0])?;

@@ -88,6 +88,11 @@ impl Element {
         }
     }
 
+    /// What the kernels compute in, and keep statistics in.
+    pub(crate) fn arithmetic(self) -> Self {
+        if self == Self::F64 { Self::F64 } else { Self::F32 }
+    }
+
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::F64 => 8,

@@ -44,7 +44,7 @@ pub(crate) fn forward(
     relu: bool,
 ) -> Result<Value> {
     let (mean, inverse) = (&statistics.mean, &statistics.inverse);
-    dispatch!("batch_norm", [x, mean, inverse, scale, shift], T => {
+    dispatch!(on_any_type: "batch_norm", [x, mean, inverse, scale, shift], T => {
         let (mean, inverse) = (view::<T>(mean)?, view::<T>(inverse)?);
         let (scale, shift) = (view::<T>(scale)?, view::<T>(shift)?);
         tensor(cpu::forward(s, &view::<T>(x)?, &mean, &inverse, &scale, &shift, relu), x.shape())
@@ -61,7 +61,7 @@ pub(crate) fn backward(
     g: &Value,
 ) -> Result<[Value; 3]> {
     let (mean, inverse, output) = (&statistics.mean, &statistics.inverse, y.unwrap_or(g));
-    dispatch!("batch_norm", [x, mean, inverse, scale, output, g], T => {
+    dispatch!(on_any_type: "batch_norm", [x, mean, inverse, scale, output, g], T => {
         let (mean, inverse) = (view::<T>(mean)?, view::<T>(inverse)?);
         let output = y.map(|_| view::<T>(output)).transpose()?;
         let (gx, gscale, gshift) =

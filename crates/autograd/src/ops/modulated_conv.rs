@@ -53,15 +53,17 @@ impl Var {
         }
         let ModulatedConv2d { up, padding, demodulate, flip_weight } = *config;
         let resample = Resample { up, down: 1, padding, flip_weight };
-        let y = self.scale_planes(styles, None)?.conv2d_resample(w, fir, &resample)?;
+        let own_type = |v: &Var| v.to_dtype(self.dtype());
+        let y = self.scale_planes(&own_type(styles)?, None)?.conv2d_resample(&own_type(w)?, fir, &resample)?;
         if let Some(noise) = noise {
             let [_, _, height, width] = rank4(op, "the output", "[N, O, H, W]", &y)?;
             let count = if noise.dims().first() == Some(&1) { 1 } else { batch };
             shape(op, "noise", &[count, 1, height, width], noise)?;
         }
+        let noise = noise.map(own_type).transpose()?;
         match (demodulate, noise) {
-            (true, noise) => y.scale_planes(&inverse_norms(w, styles)?, noise),
-            (false, Some(noise)) => y.add(noise),
+            (true, noise) => y.scale_planes(&own_type(&inverse_norms(w, styles)?)?, noise.as_ref()),
+            (false, Some(noise)) => y.add(&noise),
             (false, None) => Ok(y),
         }
     }

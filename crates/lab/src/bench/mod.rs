@@ -28,8 +28,8 @@ pub(crate) struct Args {
     /// cpu, cuda or cuda:N; whole iterations only
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// f32, or on a GPU tf32
-    #[arg(long, value_parser = ["f32", "tf32"], default_value = "f32")]
+    /// f32, or on a GPU tf32 or bf16
+    #[arg(long, value_parser = ["f32", "tf32", "bf16"], default_value = "f32")]
     precision: String,
 }
 
@@ -54,15 +54,15 @@ enum Name {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let iterations = args.iterations;
     let device = args.device.parse::<Device>().input(format!("--device {}", args.device))?.open().or_input()?;
-    let precision = if args.precision == "tf32" { Precision::Tf32 } else { Precision::F32 };
+    let precision: Precision = args.precision.parse().map_err(lift)?;
     precision.apply(device).map_err(lift)?;
     if device != Device::Cpu && !matches!(args.name, Name::Biggan | Name::StyleGan2) {
         return Err(input(format!("--device {device}: only biggan and stylegan2 are timed there")));
     }
     let batch = |default| args.batch.unwrap_or(default) as usize;
     match args.name {
-        Name::Biggan => training::biggan(iterations, batch(50), device)?,
-        Name::StyleGan2 => training::stylegan2(iterations, batch(8), device)?,
+        Name::Biggan => training::biggan(iterations, batch(50), (device, precision))?,
+        Name::StyleGan2 => training::stylegan2(iterations, batch(8), (device, precision))?,
         Name::StyleGan2R1 => training::r1(iterations, batch(8))?,
         Name::Ada => augmentation::ada(iterations, batch(64))?,
         Name::DiffAugment => augmentation::diffaugment(iterations, batch(64))?,

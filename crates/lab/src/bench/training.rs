@@ -5,7 +5,7 @@ use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, cuda, grad_of_scalar
 use frugan_data::{DataConfig, DataName};
 use frugan_models::{BigganConfig, Blueprint, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
 use frugan_nn::{Adam, Purpose, Stream};
-use frugan_train::{Config, Lazy, Objective, Trainer};
+use frugan_train::{Config, Lazy, Objective, Precision, Trainer};
 
 use super::{print_iteration, timed};
 use crate::config::{Argument, Composer, Library};
@@ -13,8 +13,8 @@ use crate::config::{Argument, Composer, Library};
 const SIDE: usize = 32;
 
 /// BigGAN's iterations.
-pub(super) fn biggan(iterations: u32, batch: usize, device: Device) -> Result<()> {
-    let mut trainer = biggan_trainer(batch, device)?;
+pub(super) fn biggan(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
+    let (device, mut trainer) = (place.0, biggan_trainer(batch, place)?);
     for _ in 0..iterations {
         print_iteration(step(&mut trainer, device)?);
     }
@@ -22,9 +22,9 @@ pub(super) fn biggan(iterations: u32, batch: usize, device: Device) -> Result<()
 }
 
 /// StyleGAN2's iterations: one with the lazy R1 step and one without are timed, and weighted as they come in a cycle.
-pub(super) fn stylegan2(iterations: u32, batch: usize, device: Device) -> Result<()> {
+pub(super) fn stylegan2(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
     let interval = lazy(&stylegan2_config()?)?.d_interval;
-    let mut trainer = stylegan2_trainer(batch, device)?;
+    let (device, mut trainer) = (place.0, stylegan2_trainer(batch, place)?);
     for cycle in 0..u64::from(iterations) {
         trainer.itr = cycle * interval;
         let with_r1 = step(&mut trainer, device)?;
@@ -81,20 +81,20 @@ fn lazy(config: &Config) -> Result<Lazy> {
 }
 
 /// BigGAN for CIFAR-10 as published: 4 D steps and 1 G step, translation,cutout.
-pub(crate) fn biggan_trainer(batch: usize, device: Device) -> Result<Trainer> {
+pub(crate) fn biggan_trainer(batch: usize, place: (Device, Precision)) -> Result<Trainer> {
     let mut config = Config { model: ModelConfig::Biggan(BigganConfig::default()), ..Config::default() };
     config.augment.policy = "translation,cutout".to_owned();
     config.data = DataConfig { name: DataName::Synthetic, ..DataConfig::default() };
-    trainer(config, batch, device)
+    trainer(config, batch, place)
 }
 
 /// StyleGAN2 for CIFAR-10 as ADA trains it, without T.
-pub(crate) fn stylegan2_trainer(batch: usize, device: Device) -> Result<Trainer> {
-    trainer(stylegan2_config()?, batch, device)
+pub(crate) fn stylegan2_trainer(batch: usize, place: (Device, Precision)) -> Result<Trainer> {
+    trainer(stylegan2_config()?, batch, place)
 }
 
-fn trainer(mut config: Config, batch: usize, device: Device) -> Result<Trainer> {
-    config.optim.batch = batch;
+fn trainer(mut config: Config, batch: usize, (device, precision): (Device, Precision)) -> Result<Trainer> {
+    (config.optim.batch, config.precision) = (batch, precision);
     let data = frugan_data::open(&config.data)?;
     Ok(Trainer::new(&config, &data, &device)?)
 }

@@ -1,6 +1,6 @@
 //! BigGAN's projection discriminator.
 
-use frugan_autograd::{Ints, Result, Var};
+use frugan_autograd::{DType, Ints, Result, Var};
 use frugan_nn::{Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, Purpose, SelfAttention};
 
 use super::config::BigganConfig;
@@ -72,6 +72,8 @@ pub struct BigganDiscriminator {
     embed: Option<Embedding>,
     classifier: Option<Linear>,
     resolution: usize,
+    /// What the blocks compute in.
+    compute: DType,
 }
 
 impl BigganDiscriminator {
@@ -122,6 +124,7 @@ impl BigganDiscriminator {
             channel: of(DLabels::Channel).then(channel).transpose()?,
             classifier: of(DLabels::Classifier).then(classifier).transpose()?,
             resolution,
+            compute: b.compute(),
             params: b.finish(),
         })
     }
@@ -134,12 +137,14 @@ impl Discriminator for BigganDiscriminator {
             Some(channel) => channel.beside(images, labels, mode)?,
             None => images.clone(),
         };
+        h = h.to_dtype(self.compute)?;
         for (block, attention) in &self.blocks {
             h = block.forward(&h, mode)?;
             if let Some(attention) = attention {
                 h = attention.forward(&h, mode)?;
             }
         }
+        h = h.to_dtype(images.dtype())?;
         if let Some(joint) = &self.joint {
             h = joint.forward(&h.relu()?, labels, mode)?;
         }

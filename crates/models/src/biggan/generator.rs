@@ -1,6 +1,6 @@
 //! BigGAN's generator.
 
-use frugan_autograd::{Ints, Result, Var, concat};
+use frugan_autograd::{DType, Ints, Result, Var, concat};
 use frugan_nn::{
     BatchNorm, Builder, ClassBatchNorm, Condition, ConditionKind, Conv2d, Conv2dShape, Embedding, LayerOptions, Linear,
     Mode, Params, Purpose, SelfAttention,
@@ -91,6 +91,8 @@ pub struct BigganGenerator {
     latent_dim: usize,
     num_classes: usize,
     resolution: usize,
+    /// What the blocks compute in.
+    compute: DType,
 }
 
 impl BigganGenerator {
@@ -156,6 +158,7 @@ impl BigganGenerator {
             latent_dim: config.latent_dim,
             num_classes,
             resolution: last.resolution,
+            compute: b.compute(),
             params: b.finish(),
         })
     }
@@ -177,6 +180,7 @@ impl Generator for BigganGenerator {
         let [channels, height, width] = self.bottom;
         let first = if self.slice == self.latent_dim { z.clone() } else { z.narrow(1, 0, self.slice)? };
         let mut h = self.linear.forward(&first, mode)?.reshape(&[labels.len(), channels, height, width])?;
+        h = h.to_dtype(self.compute)?;
         for (i, (block, attention)) in self.blocks.iter().enumerate() {
             let vectors = self.vectors(shared.as_ref(), z, i)?;
             let condition = vectors.as_ref().map_or(Condition::Labels(labels), Condition::Vectors);
@@ -186,7 +190,7 @@ impl Generator for BigganGenerator {
             }
         }
         h = self.output_norm.forward_relu(&h, mode)?;
-        self.output_conv.forward(&h, mode)?.tanh()
+        self.output_conv.forward(&h, mode)?.to_dtype(z.dtype())?.tanh()
     }
 
     fn is_scale_or_shift(&self, weight: &str) -> bool {

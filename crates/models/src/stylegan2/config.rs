@@ -1,5 +1,6 @@
 //! StyleGAN2's settings.
 
+use frugan_autograd::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
@@ -84,6 +85,9 @@ pub struct StyleGan2Config {
     /// Activations are cut to [-clamp, clamp]; 0: not. ADA's code cuts at 256 for the sake of half precision, and not
     /// with its option `fp32`. Default 256.
     pub conv_clamp: f64,
+    /// Where `precision = "bf16"`: so many of the highest resolutions compute in half precision, from 8 pixels on (the name is
+    /// ADA's, whose code has F16 there). Default 4.
+    pub num_fp16_res: usize,
     /// Probability that a training pass mixes the styles of two z. Default 0.9.
     pub style_mixing: f64,
     /// Which samples change style at the same layer: `"batch"` all, `"sample"` none. Default `"batch"`.
@@ -108,6 +112,7 @@ impl Default for StyleGan2Config {
             mbstd_group: 4,
             mbstd_channels: 1,
             conv_clamp: 256.0,
+            num_fp16_res: 4,
             style_mixing: 0.9,
             style_mixing_scope: MixingScope::Batch,
         }
@@ -115,6 +120,13 @@ impl Default for StyleGan2Config {
 }
 
 impl StyleGan2Config {
+    /// What the layers at `side` pixels of a network for `resolution` compute in, where its wide layers compute in `compute`
+    /// and the others in `dtype`.
+    pub(super) fn type_at(&self, side: usize, resolution: usize, [compute, dtype]: [DType; 2]) -> DType {
+        let halves = side >= 8 && side << self.num_fp16_res.min(usize::BITS as usize / 2) > resolution;
+        if halves { compute } else { dtype }
+    }
+
     /// The classes that the networks see; 0 if they see none.
     pub(super) fn label_dim(&self, num_classes: usize) -> usize {
         if self.conditional && num_classes > 1 { num_classes } else { 0 }

@@ -1,6 +1,6 @@
 //! StyleGAN2's discriminator.
 
-use frugan_autograd::{Activation, Fir, Ints, Result, Var};
+use frugan_autograd::{Activation, DType, Fir, Ints, Result, Var};
 use frugan_nn::{
     Builder, EqualizedConv2d, EqualizedConv2dOptions, EqualizedLinear, EqualizedLinearOptions, Mode, Params, Purpose,
     binomial_fir,
@@ -27,10 +27,22 @@ struct Block {
     conv1: EqualizedConv2d,
     /// The residual form's way around both.
     skip: Option<EqualizedConv2d>,
+    /// What it computes in.
+    dtype: DType,
+}
+
+/// Channels of a block, its side in pixels, and that of the images.
+struct BlockShape {
+    inputs: usize,
+    outputs: usize,
+    resolution: usize,
+    full: usize,
 }
 
 impl Block {
-    fn new(b: &Builder, (inputs, outputs): (usize, usize), is_first: bool, config: &StyleGan2Config) -> Result<Self> {
+    fn new(b: &Builder, shape: BlockShape, config: &StyleGan2Config) -> Result<Self> {
+        let BlockShape { inputs, outputs, resolution, full } = shape;
+        let is_first = resolution == full;
         let has_skip = config.d_architecture == StyleGan2Architecture::Resnet;
         let half = if has_skip { 0.5f64.sqrt() } else { 1.0 };
         let plain = EqualizedConv2dOptions { clamp: config.clamp(), ..Default::default() };
@@ -46,6 +58,7 @@ impl Block {
             conv0: conv(&b.at("conv0"), (inputs, inputs, 3), plain)?,
             conv1: conv(&b.at("conv1"), (inputs, outputs, 3), halving)?,
             skip: has_skip.then(skip).transpose()?,
+            dtype: config.type_at(resolution, full, [b.compute(), b.dtype()]),
         })
     }
 
@@ -134,7 +147,8 @@ impl StyleGan2Discriminator {
         let mut blocks = Vec::with_capacity(widths.len() - 1);
         for pair in widths.windows(2).rev() {
             let [(_, outputs), (side, inputs)] = *pair else { continue };
-            blocks.push(Block::new(&b.at(format!("b{side}")), (inputs, outputs), side == resolution, config)?);
+            let shape = BlockShape { inputs, outputs, resolution: side, full: resolution };
+            blocks.push(Block::new(&b.at(format!("b{side}")), shape, config)?);
         }
         let mapping = MappingOptions {
             latent_dim: 0,
@@ -160,19 +174,20 @@ impl StyleGan2Discriminator {
     fn features(&self, images: &Var) -> Result<Var> {
         let (mut image, mut h) = (images.clone(), None);
         for block in &self.blocks {
-            let x = joined(h, block.fromrgb.as_ref(), &image)?;
+            let x = joined(h, block.fromrgb.as_ref(), &image, block.dtype)?;
             h = Some(block.forward(&x)?);
             if self.epilogue.fromrgb.is_some() {
                 image = image.downsample2d(&self.fir, 2, false, 1.0)?;
             }
         }
-        joined(h, self.epilogue.fromrgb.as_ref(), &image)
+        joined(h, self.epilogue.fromrgb.as_ref(), &image, images.dtype())
     }
 }
 
 /// What comes from the block before, and what a block reads from the image: their sum, or the one there is.
-fn joined(h: Option<Var>, fromrgb: Option<&EqualizedConv2d>, image: &Var) -> Result<Var> {
-    let read = fromrgb.map(|fromrgb| fromrgb.forward(image)).transpose()?;
+fn joined(h: Option<Var>, fromrgb: Option<&EqualizedConv2d>, image: &Var, dtype: DType) -> Result<Var> {
+    let h = h.map(|h| h.to_dtype(dtype)).transpose()?;
+    let read = fromrgb.map(|fromrgb| fromrgb.forward(&image.to_dtype(dtype)?)).transpose()?;
     match (h, read) {
         (Some(h), Some(read)) => h.add(&read),
         (Some(one), None) | (None, Some(one)) => Ok(one),

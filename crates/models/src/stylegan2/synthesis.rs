@@ -1,6 +1,6 @@
 //! The synthesis network: from styles and noise to an image.
 
-use frugan_autograd::{Fir, Result, Var};
+use frugan_autograd::{DType, Fir, Result, Var};
 use frugan_nn::{Builder, EqualizedConv2d, EqualizedConv2dOptions, Init, binomial_fir};
 
 use super::config::{BOTTOM, StyleGan2Architecture, StyleGan2Config};
@@ -15,6 +15,8 @@ struct Block {
     /// The residual form's way around both layers.
     skip: Option<EqualizedConv2d>,
     torgb: Option<ToRgb>,
+    /// What it computes in.
+    dtype: DType,
 }
 
 /// Widths of a block, and where it stands.
@@ -24,12 +26,13 @@ struct BlockShape {
     inputs: Option<usize>,
     outputs: usize,
     resolution: usize,
-    is_last: bool,
+    full: usize,
 }
 
 impl Block {
     fn new(b: &Builder, shape: BlockShape, config: &StyleGan2Config) -> Result<Self> {
-        let BlockShape { inputs, outputs, resolution, is_last } = shape;
+        let BlockShape { inputs, outputs, resolution, full } = shape;
+        let is_last = resolution == full;
         let (w_dim, clamp) = (config.w_dim, config.clamp());
         let has_skip = config.g_architecture == StyleGan2Architecture::Resnet;
         let half = if has_skip && inputs.is_some() { 0.5f64.sqrt() } else { 1.0 };
@@ -46,6 +49,7 @@ impl Block {
             conv0: inputs.map(|inputs| layer("conv0", inputs, true, 1.0)).transpose()?,
             conv1: layer("conv1", outputs, false, half)?,
             skip: inputs.filter(|_| has_skip).map(skip).transpose()?,
+            dtype: config.type_at(resolution, full, [b.compute(), b.dtype()]),
             torgb: wants_rgb.then(|| ToRgb::new(&b.at("torgb"), w_dim, outputs, clamp)).transpose()?,
         })
     }
@@ -110,7 +114,7 @@ impl SynthesisNetwork {
         let mut inputs = None;
         let (mut blocks, mut sides) = (Vec::with_capacity(widths.len()), Vec::new());
         for (side, outputs) in widths {
-            let shape = BlockShape { inputs, outputs, resolution: side, is_last: side == resolution };
+            let shape = BlockShape { inputs, outputs, resolution: side, full: resolution };
             let block = Block::new(&at(side), shape, config)?;
             sides.extend(block.layers().map(|_| side));
             blocks.push(block);
@@ -142,11 +146,11 @@ impl SynthesisNetwork {
         let mut image: Option<Var> = None;
         let mut layers = 0;
         for block in &self.blocks {
-            x = block.forward(&x, layers, &pass)?;
+            x = block.forward(&x.to_dtype(block.dtype)?, layers, &pass)?;
             layers += block.layers().count();
             image = image.map(|image| image.upsample2d(&self.fir, 2, false, 1.0)).transpose()?;
             if let Some(torgb) = &block.torgb {
-                let rgb = torgb.forward(&x, &pass.style(layers)?)?;
+                let rgb = torgb.forward(&x, &pass.style(layers)?)?.to_dtype(ws.dtype())?;
                 image = Some(image.map_or_else(|| Ok(rgb.clone()), |image| image.add(&rgb))?);
             }
         }

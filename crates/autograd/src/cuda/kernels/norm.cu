@@ -1,10 +1,15 @@
 // Batch normalisation of [batch, channels, area] with a scale and shift per channel or per sample and channel, and a ReLU.
 // Forward reads x twice for the statistics and once for the result; backward reads x and the cotangent twice.
+// Statistics, scale, shift and their cotangents are in A, whatever x is in.
 
 struct NormArgs {
     i64 n;
-    const T *x, *scale, *shift, *y, *g;
-    T *mean, *variance, *inverse, *out, *plain, *weighted;
+    const T* x;
+    const A *scale, *shift;
+    const T *y, *g;
+    A *mean, *variance, *inverse;
+    T* out;
+    A *plain, *weighted;
     i64 batch, channels, area, affine_rows, relu;
     double epsilon;
 };
@@ -96,8 +101,8 @@ BLOCKS(norm_plane_sums, Row<PlaneSums>)
 
 struct NormMeansArgs {
     i64 n;
-    const T *plain, *weighted, *scale;
-    T *plain_mean, *weighted_mean, *scale_sum, *shift_sum;
+    const A *plain, *weighted, *scale;
+    A *plain_mean, *weighted_mean, *scale_sum, *shift_sum;
     i64 batch, channels, affine_rows, count;
 };
 

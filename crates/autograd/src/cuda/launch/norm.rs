@@ -36,7 +36,8 @@ impl Arguments<'_> {
 /// Mean, biased variance, and `1 / sqrt(variance + epsilon)` of each channel.
 pub(crate) fn statistics(s: &NormShape, epsilon: f64, x: &CudaTensor) -> Result<[CudaTensor; 3]> {
     let channels = [s.channels];
-    let [mean, variance, inverse] = [x.like(&channels)?, x.like(&channels)?, x.like(&channels)?];
+    let own = || x.like_in_arithmetic(&channels);
+    let [mean, variance, inverse] = [own()?, own()?, own()?];
     let arguments = Arguments {
         x: Some(x),
         mean: Some(&mean),
@@ -81,7 +82,7 @@ pub(crate) fn backward(
     g: &CudaTensor,
 ) -> Result<[CudaTensor; 3]> {
     let planes = [s.batch, s.channels];
-    let [plain, weighted] = [x.like(&planes)?, x.like(&planes)?];
+    let [plain, weighted] = [x.like_in_arithmetic(&planes)?, x.like_in_arithmetic(&planes)?];
     let arguments = Arguments {
         x: Some(x),
         scale: Some(scale),
@@ -96,11 +97,11 @@ pub(crate) fn backward(
     };
     x.blocks(&NORM, "norm_plane_sums", &arguments.words(s, s.batch * s.channels))?;
     let channels = [s.channels];
-    let means = [x.like(&channels)?, x.like(&channels)?];
+    let means = [x.like_in_arithmetic(&channels)?, x.like_in_arithmetic(&channels)?];
     // With one scale a sample the sums of the planes are the cotangents themselves.
     let per_channel = s.affine_rows == 1;
     let sums =
-        if per_channel { [x.like(scale.dims())?, x.like(scale.dims())?] } else { [weighted.clone(), plain.clone()] };
+        if per_channel { [scale.like(scale.dims())?, scale.like(scale.dims())?] } else { [weighted.clone(), plain.clone()] };
     let targets = [per_channel.then_some(&sums[0]), per_channel.then_some(&sums[1])];
     let count = s.batch * s.area;
     let words = words![

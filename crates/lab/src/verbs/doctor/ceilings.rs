@@ -19,6 +19,8 @@ pub(super) fn measure(device: Device) -> Result<Ceilings> {
     let product_s = product()?;
     cuda::allow_tf32(device, true)?;
     let tf32_s = product();
+    let halves = matrix.to_dtype(DType::BF16)?;
+    let bf16_s = seconds(device, || halves.matmul(&halves).map(drop));
     cuda::allow_tf32(device, false)?;
     let tflops = |seconds: f64| 2.0 * (SIDE as f64).powi(3) / seconds / 1e12;
     let copy_s = seconds(device, || long.copy().map(drop))?;
@@ -26,6 +28,7 @@ pub(super) fn measure(device: Device) -> Result<Ceilings> {
     Ok(Ceilings {
         matrix_tflops_f32: tflops(product_s),
         matrix_tflops_tf32: tflops(tf32_s?),
+        matrix_tflops_bf16: tflops(bf16_s?),
         copy_gb_per_s: 2.0 * COPIED_BYTES as f64 / copy_s / 1e9,
         launch_us: launch_s * 1e6,
     })

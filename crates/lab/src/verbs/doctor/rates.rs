@@ -11,16 +11,19 @@ use crate::runs::lift;
 /// Iterations that are timed; kernels are compiled and plans made in those before.
 const TIMED: u32 = 5;
 
-/// BigGAN and StyleGAN2 for CIFAR-10 at their published size and batch, in both arithmetics.
+/// BigGAN and StyleGAN2 for CIFAR-10 at their published size and batch, in every arithmetic.
 pub(super) fn measure(device: Device, ceilings: &Ceilings) -> Result<Vec<Rate>> {
     let mut rates = Vec::new();
-    for (precision, name, ceiling) in
-        [(Precision::F32, "f32", ceilings.matrix_tflops_f32), (Precision::Tf32, "tf32", ceilings.matrix_tflops_tf32)]
-    {
+    let precisions = [
+        (Precision::F32, "f32", ceilings.matrix_tflops_f32),
+        (Precision::Tf32, "tf32", ceilings.matrix_tflops_tf32),
+        (Precision::Bf16, "bf16", ceilings.matrix_tflops_bf16),
+    ];
+    for (precision, name, ceiling) in precisions {
         precision.apply(device).map_err(lift)?;
         let models = [
-            ("biggan", training::biggan_trainer(50, device)?, 4 * 50),
-            ("stylegan2", training::stylegan2_trainer(64, device)?, 64),
+            ("biggan", training::biggan_trainer(50, (device, precision))?, 4 * 50),
+            ("stylegan2", training::stylegan2_trainer(64, (device, precision))?, 64),
         ];
         for (model, mut trainer, images) in models {
             let (seconds, flops) = iteration(&mut trainer, device)?;

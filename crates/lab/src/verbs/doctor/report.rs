@@ -63,6 +63,8 @@ pub(super) struct Ceilings {
     pub(super) matrix_tflops_f32: f64,
     /// The same where TF32 is allowed.
     pub(super) matrix_tflops_tf32: f64,
+    /// The same of BF16 matrices.
+    pub(super) matrix_tflops_bf16: f64,
     /// Bytes read and written by a copy within the device.
     pub(super) copy_gb_per_s: f64,
     /// From a launch that does nothing to speak of.
@@ -172,9 +174,9 @@ impl Report {
     }
 
     pub(super) fn ceilings(&mut self, ceilings: Ceilings) {
-        let Ceilings { matrix_tflops_f32, matrix_tflops_tf32, copy_gb_per_s, launch_us } = &ceilings;
+        let Ceilings { matrix_tflops_f32, matrix_tflops_tf32, matrix_tflops_bf16, copy_gb_per_s, launch_us } = &ceilings;
         self.line(&format!(
-            "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices, {matrix_tflops_tf32:.1} with TF32, \
+            "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices, {matrix_tflops_tf32:.1} with TF32, {matrix_tflops_bf16:.1} of BF16, \
              {copy_gb_per_s:.0} GB/s in copies, {launch_us:.1} us a launch"
         ));
         self.ceilings = Some(ceilings);
