@@ -36,6 +36,12 @@ impl Device {
         if self == Self::Cpu { wanted.min(cached) } else { wanted }
     }
 
+    /// Whether [`cuda::as_graphs`] puts work off there and runs rows that repeat as graphs. So it is better asked for the same work
+    /// in every step, even where less would do, and not for values.
+    pub fn runs_graphs(self) -> bool {
+        self != Self::Cpu
+    }
+
     /// The fastest device that works here, and why it is that one, as one line: a GPU is taken if it passes
     /// [`cuda::prove`].
     pub fn choose() -> (Self, String) {

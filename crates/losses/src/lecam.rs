@@ -60,12 +60,12 @@ impl Lecam {
         Ok(())
     }
 
-    /// The running mean of real logits, of rank 0.
+    /// The running mean of real logits, of rank 0: the array that the next step changes.
     pub fn mean_real(&self) -> &Var {
         &self.mean_real
     }
 
-    /// The running mean of fake logits, of rank 0.
+    /// The running mean of fake logits, of rank 0: the array that the next step changes.
     pub fn mean_fake(&self) -> &Var {
         &self.mean_fake
     }

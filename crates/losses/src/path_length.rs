@@ -84,7 +84,7 @@ impl PathLength {
         lengths.sub(&mean)?.square()
     }
 
-    /// The running mean, of rank 0.
+    /// The running mean, of rank 0: the array that the next step changes.
     pub fn mean(&self) -> &Var {
         &self.mean
     }

@@ -117,8 +117,8 @@ fn lecam_means_over_eight_steps() -> Result<()> {
     for itr in 0..8 {
         let at = |means: &Var| means.narrow(0, itr, 1)?.reshape(&[]);
         lecam.observe(&at(&real)?, &at(&fake)?, itr as u64)?;
-        reals.push(lecam.mean_real().reshape(&[1])?);
-        fakes.push(lecam.mean_fake().reshape(&[1])?);
+        reals.push(lecam.mean_real().copy()?.reshape(&[1])?);
+        fakes.push(lecam.mean_fake().copy()?.reshape(&[1])?);
     }
     file.compare("out.ema_real", &frugan_autograd::concat(&reals.iter().collect::<Vec<_>>(), 0)?)?;
     file.compare("out.ema_fake", &frugan_autograd::concat(&fakes.iter().collect::<Vec<_>>(), 0)?)

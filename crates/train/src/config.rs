@@ -235,7 +235,8 @@ pub struct TrainConfig {
     /// `stop`, `skip:N` (up to N steps in a row) or `replace` (NaN by 0, infinities by 1e5, as StyleGAN2's code does).
     pub nonfinite: Nonfinite,
     /// On a GPU: an iteration runs as one CUDA graph, and its losses are read when a tick ends. The results are the same bits
-    /// without, step by step.
+    /// without, step by step. Default: true.
+    #[serde(skip_serializing_if = "is_on")]
     pub graph: bool,
     /// Every snapshot, or only the best one and the last.
     pub keep_snapshots: KeepSnapshots,
@@ -244,6 +245,11 @@ pub struct TrainConfig {
     /// Ends the run when a metric has not improved for some evaluations. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStopConfig>,
+}
+
+/// What is left out of a run's name, as every value that is its default since it came.
+fn is_on(on: &bool) -> bool {
+    *on
 }
 
 impl Default for TrainConfig {

@@ -197,12 +197,26 @@ fn steps_on_the_device_are_the_cpu_s() {
     }
     // One after the other, for both count on one device.
     let biggan = compare(BIGGAN, 0.002);
-    let most = Counters { launches: 1926, allocations: 2358, reservations: 0, uploads: 82, synchronisations: 5, ..Counters::default() };
+    let most = Counters {
+        launches: 1926,
+        allocations: 2358,
+        reservations: 0,
+        uploads: 82,
+        synchronisations: 5,
+        ..Counters::default()
+    };
     within(biggan.fused, most);
     let (fused, unfused) = (biggan.fused.launches, biggan.unfused.launches);
     assert!(3 * fused <= unfused, "{fused} launches, {unfused} unfused: want a third at most");
     let stylegan2 = compare(STYLEGAN2, 0.002);
-    let most = Counters { launches: 3139, allocations: 3121, reservations: 0, uploads: 32, synchronisations: 2, ..Counters::default() };
+    let most = Counters {
+        launches: 3139,
+        allocations: 3121,
+        reservations: 0,
+        uploads: 32,
+        synchronisations: 2,
+        ..Counters::default()
+    };
     within(stylegan2.fused, most);
     is_one_graph(BIGGAN, 20);
     is_one_graph(STYLEGAN2, 45);

@@ -31,11 +31,7 @@ fn forms(name: Name) -> Result<[Form; 3]> {
         _ => return Err(input_error("--device: only biggan and stylegan2 are timed on a GPU")),
     };
     let form = |name, ours, most| Form { name, ours, most };
-    Ok([
-        form("eager", "tf32", Some(eager)),
-        form("bf16", "bf16", None),
-        form("compiled", "bf16", Some(compiled)),
-    ])
+    Ok([form("eager", "tf32", Some(eager)), form("bf16", "bf16", None), form("compiled", "bf16", Some(compiled))])
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {

@@ -1,6 +1,6 @@
 //! What destroys a part of the image: noise and cutout.
 
-use frugan_autograd::{Device, Result, Var};
+use frugan_autograd::{Result, Var};
 
 use super::apply::constant;
 use super::gate::Parameters;
@@ -9,9 +9,9 @@ use super::{Draws, Step};
 /// Sides of the cut rectangle, in units of the image's.
 const CUTOUT_SIDE: f64 = 0.5;
 
-/// Whether a step may be left out, for it acts on no image. A GPU is asked for the same work whatever was drawn.
+/// Whether a step may be left out, for it acts on no image.
 fn is_still(parameters: &[Option<[f64; 2]>], images: &Var) -> bool {
-    images.device() == Device::Cpu && parameters.iter().all(Option::is_none)
+    !images.device().runs_graphs() && parameters.iter().all(Option::is_none)
 }
 
 /// Adds each image's noise.

@@ -92,9 +92,19 @@ struct Recorded {
 enum Step {
     /// The words with the number of blocks ahead of them, which the host has no use for.
     Launch(Entry, Span),
-    Upload { to: u64, bytes: Span },
-    Copy { to: u64, from: u64, bytes: usize },
-    Spoil { address: u64, bytes: usize },
+    Upload {
+        to: u64,
+        bytes: Span,
+    },
+    Copy {
+        to: u64,
+        from: u64,
+        bytes: usize,
+    },
+    Spoil {
+        address: u64,
+        bytes: usize,
+    },
 }
 
 impl Recording for Recorded {

@@ -22,6 +22,7 @@ macro_rules! texts {
         };)+
 
         /// Every text, by name.
+        #[cfg(feature = "cuda")]
         pub(crate) static ALL: &[&Text] = &[$(&$constant),+];
     };
 }
@@ -67,6 +68,7 @@ pub(crate) enum Element {
 }
 
 impl Element {
+    #[cfg(feature = "cuda")]
     pub(crate) const ALL: [Self; 4] = [Self::F32, Self::F64, Self::Bf16, Self::F16];
 
     pub(crate) fn of(op: &str, dtype: DType) -> Result<Self> {

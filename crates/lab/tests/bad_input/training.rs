@@ -76,7 +76,11 @@ pub(crate) fn overrides() -> Vec<Case> {
         case("not a key", train(&["a..b=1"]), &["is not a key"]),
         case("unknown nonfinite policy", train(&["train.nonfinite=skip"]), &["train.nonfinite", "skip:N"]),
         case("unknown precision", train(&["precision=f8"]), &["precision", "f8"]),
-        case("half precision on the CPU", train(&["precision=bf16", "--device", "cpu"]), &["precision = \"bf16\"", "--device cuda"]),
+        case(
+            "half precision on the CPU",
+            train(&["precision=bf16", "--device", "cpu"]),
+            &["precision = \"bf16\"", "--device cuda"],
+        ),
         case("unknown device", train(&["--device", "gpu"]), &["gpu", "cuda"]),
         // Wherever the driver is, there are not so many.
         case("a device out of reach", train(&["--device", "cuda:4096"]), &["device cuda:4096", "--device cpu"]),

@@ -87,11 +87,19 @@ pub struct StyleGan2Config {
     pub conv_clamp: f64,
     /// Where `precision = "bf16"`: so many of the highest resolutions compute in half precision, from 8 pixels on (the name is
     /// ADA's, whose code has F16 there). Default 4.
+    #[serde(skip_serializing_if = "is_published")]
     pub num_fp16_res: usize,
     /// Probability that a training pass mixes the styles of two z. Default 0.9.
     pub style_mixing: f64,
     /// Which samples change style at the same layer: `"batch"` all, `"sample"` none. Default `"batch"`.
     pub style_mixing_scope: MixingScope,
+}
+
+/// ADA's number of resolutions in half precision.
+const NUM_FP16_RES: usize = 4;
+
+fn is_published(num_fp16_res: &usize) -> bool {
+    *num_fp16_res == NUM_FP16_RES
 }
 
 impl Default for StyleGan2Config {
@@ -112,7 +120,7 @@ impl Default for StyleGan2Config {
             mbstd_group: 4,
             mbstd_channels: 1,
             conv_clamp: 256.0,
-            num_fp16_res: 4,
+            num_fp16_res: NUM_FP16_RES,
             style_mixing: 0.9,
             style_mixing_scope: MixingScope::Batch,
         }

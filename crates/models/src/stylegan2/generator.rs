@@ -1,6 +1,6 @@
 //! StyleGAN2's generator.
 
-use frugan_autograd::{Device, Ints, Result, Var};
+use frugan_autograd::{Ints, Result, Var};
 use frugan_nn::{Mode, Params, Purpose, Stream};
 
 use super::config::{IMAGE_CHANNELS, StyleGan2Config};
@@ -132,8 +132,7 @@ impl StyleGenerator for StyleGan2Generator {
 
     fn map_mixed(&self, z: &Var, labels: &Ints, mix: Option<&StyleMix>, update_w_avg: bool) -> Result<Var> {
         let ws = self.map(z, labels, update_w_avg)?;
-        // A GPU is asked for the same work whatever was drawn.
-        match mix.filter(|mix| z.device() != Device::Cpu || mix.mixes(self.num_ws())) {
+        match mix.filter(|mix| z.device().runs_graphs() || mix.mixes(self.num_ws())) {
             None => Ok(ws),
             Some(mix) => mix.mix(&ws, &self.repeated(&self.w(&mix.z, labels)?)?),
         }

@@ -4,7 +4,7 @@
 //! tick ends, a state is saved, or p is to move; on the CPU, where nothing is gained, they are heard at once.
 
 use frugan_augment::ada::Source;
-use frugan_autograd::{Device, Readings, Var, fetch, nonfinite_counts};
+use frugan_autograd::{Readings, Var, fetch, nonfinite_counts};
 use frugan_nn::{grad_norm, grad_squares};
 
 use super::{Network, Trainer};
@@ -95,7 +95,7 @@ impl Trainer {
     pub(crate) fn hears_at_once(&self) -> bool {
         let train = &self.config.train;
         let skips = matches!(train.nonfinite, Nonfinite::Skip(_));
-        self.device == Device::Cpu || !train.graph || !self.ranks.is_alone() || skips
+        !(self.device.runs_graphs() && train.graph && self.ranks.is_alone()) || skips
     }
 
     /// Hears all news since the last time: for the tick, for the controllers, and under the policy for values that are not finite.

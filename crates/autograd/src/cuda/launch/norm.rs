@@ -100,8 +100,11 @@ pub(crate) fn backward(
     let means = [x.like_in_arithmetic(&channels)?, x.like_in_arithmetic(&channels)?];
     // With one scale a sample the sums of the planes are the cotangents themselves.
     let per_channel = s.affine_rows == 1;
-    let sums =
-        if per_channel { [scale.like(scale.dims())?, scale.like(scale.dims())?] } else { [weighted.clone(), plain.clone()] };
+    let sums = if per_channel {
+        [scale.like(scale.dims())?, scale.like(scale.dims())?]
+    } else {
+        [weighted.clone(), plain.clone()]
+    };
     let targets = [per_channel.then_some(&sums[0]), per_channel.then_some(&sums[1])];
     let count = s.batch * s.area;
     let words = words![

@@ -112,7 +112,8 @@ pub(super) fn is_possible() -> bool {
 /// before, so that modules and plans are there.
 pub(super) fn record(gpu: &Nvidia, reel: &Reel) -> Result<Box<dyn Recording>> {
     let mut stage = Stage::new(reel.bytes.len())?;
-    let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+    // Relaxed, for libraries may load code or take memory of their own on the way.
+    let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
     // SAFETY: a live stream that records nothing yet.
     unsafe { result::stream::begin_capture(gpu.stream, mode) }.map_err(failed("no capture"))?;
     let kernels: Result<Vec<_>> = reel.work.iter().map(|work| capture(gpu, reel, work, stage.address)).collect();

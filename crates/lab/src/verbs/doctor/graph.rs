@@ -27,7 +27,16 @@ fn iterations(name: &str, text: &str, device: Device) -> Result<Check> {
     let (want, got) = (after(false)?, after(true)?);
     // Weights that are not finite are no success.
     let apart = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs().max(f64::MIN_POSITIVE) };
-    let error = got.iter().zip(&want).map(apart).fold(0.0, |most: f64, apart| if apart > most || apart.is_nan() { apart } else { most });
+    let error = got
+        .iter()
+        .zip(&want)
+        .map(apart)
+        .fold(0.0, |most: f64, apart| if apart > most || apart.is_nan() { apart } else { most });
     let passed = got.len() == want.len() && error == 0.0;
-    Ok(Check { name: format!("{ITERATIONS} iterations of {name} as a graph"), passed, errors: vec![error], tolerance: 0.0 })
+    Ok(Check {
+        name: format!("{ITERATIONS} iterations of {name} as a graph"),
+        passed,
+        errors: vec![error],
+        tolerance: 0.0,
+    })
 }

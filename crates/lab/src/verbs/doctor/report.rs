@@ -174,7 +174,8 @@ impl Report {
     }
 
     pub(super) fn ceilings(&mut self, ceilings: Ceilings) {
-        let Ceilings { matrix_tflops_f32, matrix_tflops_tf32, matrix_tflops_bf16, copy_gb_per_s, launch_us } = &ceilings;
+        let Ceilings { matrix_tflops_f32, matrix_tflops_tf32, matrix_tflops_bf16, copy_gb_per_s, launch_us } =
+            &ceilings;
         self.line(&format!(
             "ceiling  {matrix_tflops_f32:.1} TFLOP/s in products of F32 matrices, {matrix_tflops_tf32:.1} with TF32, {matrix_tflops_bf16:.1} of BF16, \
              {copy_gb_per_s:.0} GB/s in copies, {launch_us:.1} us a launch"
