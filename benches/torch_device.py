@@ -63,6 +63,15 @@ class Place:
         self.wait()
         return time.perf_counter() - start
 
+    def seconds_each(self, work, count):
+        """Of one of so many calls with one wait behind them, as in training."""
+
+        def calls():
+            for _ in range(count):
+                work()
+
+        return self.seconds(calls) / count
+
     def wait(self):
         if self.is_cuda:
             torch.cuda.synchronize()

@@ -229,7 +229,7 @@ class Training:
         loss = F.softplus(-logits.float()).mean()
         loss.backward()
         self.adam_g.step()
-        self.losses["loss_g"] = loss.item()
+        self.losses["loss_g"] = loss.detach().clone()
 
     def d_step(self, reals):
         self.discriminator.requires_grad_(True)
@@ -242,7 +242,7 @@ class Training:
         on_fakes = self.d_loss(fakes, 1)
         on_reals = self.d_loss(reals, -1)
         self.adam_d.step()
-        self.losses["loss_d"] = (on_fakes + on_reals).item()
+        self.losses["loss_d"] = on_fakes + on_reals
 
     def d_loss(self, images, sign):
         with self.place.autocast():
@@ -262,7 +262,11 @@ class Training:
         penalty = gradient.square().sum((1, 2, 3)).mean() * (R1_GAMMA / 2)
         (penalty * R1_INTERVAL).backward(inputs=list(self.discriminator.parameters()))
         self.adam_d.step()
-        self.losses["loss_r1"] = penalty.item()
+        self.losses["loss_r1"] = penalty.detach()
+
+    def cycle(self):
+        for step in range(R1_INTERVAL):
+            self.iteration(step == 0)
 
     @torch.no_grad()
     def ema_step(self, decay):
@@ -282,12 +286,14 @@ def main():
     for _ in range(args.iterations):
         if args.phase == "r1":
             mean = place.seconds(training.r1_step, training.reals())
+        elif place.is_cuda:
+            mean = place.seconds(training.cycle) / R1_INTERVAL
         else:
             with_r1, plain = place.seconds(training.iteration, True), place.seconds(training.iteration, False)
             mean = (with_r1 + (R1_INTERVAL - 1) * plain) / R1_INTERVAL
         print(f"iteration_s {mean:.5f}", flush=True)
     for name, loss in training.losses.items():
-        print(f"{name} {loss:.6g}")
+        print(f"{name} {float(loss):.6g}")
     place.print_peak()
 
 

@@ -1,11 +1,13 @@
 //! A run that was interrupted ends with the same bytes as one that was not.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::explicit_write, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 
+use frugan_autograd::Device;
 use frugan_train::{Config, Interrupt, Library, Observer, Outcome, Plan, Record, Snapshot, Status, newest_state};
 
 const TINY: &str = r#"
@@ -159,12 +161,31 @@ fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn interrupted_runs_end_like_unbroken_ones() {
-    ends_like_unbroken(TINY);
+    ends_like_unbroken(TINY, &STOPS);
+}
+
+/// There iterations are graphs, and what they tell waits for the tick's end: none of it is lost by a stop within a tick.
+#[test]
+fn interrupted_runs_on_a_device_end_like_unbroken_ones() {
+    if let Err(error) = Device::Emulated.open() {
+        writeln!(std::io::stderr(), "skipped: {error}").unwrap();
+        return;
+    }
+    let config = [
+        ("device = \"cpu\"", "device = \"emulated\""),
+        ("name = \"non_saturating\"", "name = \"non_saturating\"\nlecam = { weight = 0.3, start_itr = 3 }"),
+        ("every_steps = 4", "every_steps = 9"),
+        ("num_fakes = 32", "num_fakes = 8"),
+        ("tick_steps = 2", "tick_steps = 3"),
+    ];
+    let config = config.iter().fold(STYLE.to_owned(), |text, (from, to)| text.replace(from, to));
+    let stats = ends_like_unbroken(&config, &[5]);
+    assert!(stats.iter().all(|record| record.get("loss/d").is_some() && record.get("grad_norm/g").is_some()));
 }
 
 #[test]
 fn interrupted_runs_with_a_moving_p_and_lazy_penalties_end_like_unbroken_ones() {
-    let stats = ends_like_unbroken(STYLE);
+    let stats = ends_like_unbroken(STYLE, &STOPS);
     let p: Vec<f64> = stats.iter().map(|record| record.get("augment/p").unwrap()).collect();
     assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
     assert!(stats.iter().any(|record| record.get("loss/r1").is_some()));
@@ -173,7 +194,7 @@ fn interrupted_runs_with_a_moving_p_and_lazy_penalties_end_like_unbroken_ones() 
 
 #[test]
 fn interrupted_runs_with_the_tricks_end_like_unbroken_ones() {
-    let stats = ends_like_unbroken(TRICKS);
+    let stats = ends_like_unbroken(TRICKS, &STOPS);
     let p: Vec<f64> = stats.iter().map(|record| record.get("apa/p").unwrap()).collect();
     assert!(p.windows(2).any(|pair| pair[0] != pair[1]) && p.last() > Some(&0.0), "{p:?}");
     let losses = ["bcr", "zcr_d", "zcr_g", "gradient_penalty", "feature_matching", "acgan_d", "acgan_g"];
@@ -184,8 +205,11 @@ fn interrupted_runs_with_the_tricks_end_like_unbroken_ones() {
     assert!(noise[0] > 0.0 && noise.last() == Some(&0.0), "{noise:?}");
 }
 
+/// In the first tick, at one's end, and within another.
+const STOPS: [u64; 3] = [1, 4, 5];
+
 /// Gives the ticks of the run.
-fn ends_like_unbroken(config: &str) -> Vec<Record> {
+fn ends_like_unbroken(config: &str, stops: &[u64]) -> Vec<Record> {
     let plan = |dir: &Path| plan_of(config, dir);
     let unbroken = tempfile::tempdir().unwrap();
     let outcome = plan(unbroken.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
@@ -193,7 +217,7 @@ fn ends_like_unbroken(config: &str) -> Vec<Record> {
     assert_eq!(outcome.last.as_ref().map(|record: &Record| record.step), Some(9));
     let want = content(unbroken.path());
     assert!(want.contains_key("state-9.safetensors") && want.contains_key("stats.jsonl"), "{:?}", want.keys());
-    for stop in [1, 4, 5] {
+    for &stop in stops {
         let broken = tempfile::tempdir().unwrap();
         let interrupt = Interrupt::new();
         let outcome = plan(broken.path()).run(&StopAt(stop, &interrupt), &interrupt).unwrap();
@@ -244,12 +268,12 @@ fn a_damaged_newest_state_is_passed_over() {
 fn a_snapshot_rebuilds_its_generator() {
     let dir = tempfile::tempdir().unwrap();
     plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
-    let snapshot = Snapshot::load(&dir.path().join("snapshot-9.safetensors"), &frugan_autograd::Device::Cpu).unwrap();
+    let snapshot = Snapshot::load(&dir.path().join("snapshot-9.safetensors"), &Device::Cpu).unwrap();
     assert_eq!((snapshot.about.step, snapshot.about.resolution, snapshot.about.num_classes), (9, 32, 10));
     let mut pixels = Vec::new();
     let (mode, rule) = (frugan_nn::Mode::Batch, frugan_metrics::Uint8Rule::Diffaugment);
     let draw = frugan_train::Draw { count: 20, batch: 8, mode, seed: 0, rule, labels: None };
-    frugan_train::fakes(snapshot.generator.as_ref(), draw, &frugan_autograd::Device::Cpu, |batch| {
+    frugan_train::fakes(snapshot.generator.as_ref(), draw, &Device::Cpu, |batch| {
         pixels.extend_from_slice(batch);
         Ok(())
     })

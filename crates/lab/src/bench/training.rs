@@ -11,20 +11,31 @@ use super::{print_iteration, timed};
 use crate::config::{Argument, Composer, Library};
 
 const SIDE: usize = 32;
+/// BigGAN's iterations between two waits for a GPU, as in training, where the host prepares one while another runs; benches/'s
+/// PyTorch side waits as often.
+const PER_WAIT: u32 = 5;
 
 /// BigGAN's iterations.
 pub(super) fn biggan(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
     let (device, mut trainer) = (place.0, biggan_trainer(batch, place)?);
+    let at_once = if device.runs_graphs() { PER_WAIT } else { 1 };
     for _ in 0..iterations {
-        print_iteration(step(&mut trainer, device)?);
+        print_iteration(steps(&mut trainer, device, at_once)?);
     }
     Ok(())
 }
 
-/// StyleGAN2's iterations: one with the lazy R1 step and one without are timed, and weighted as they come in a cycle.
+/// StyleGAN2's iterations: on a GPU whole cycles of the lazy R1 step; on the CPU one with it and one without, weighted as they
+/// come in a cycle.
 pub(super) fn stylegan2(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
     let interval = lazy(&stylegan2_config()?)?.d_interval;
     let (device, mut trainer) = (place.0, stylegan2_trainer(batch, place)?);
+    if device.runs_graphs() {
+        for _ in 0..iterations {
+            print_iteration(steps(&mut trainer, device, interval as u32)?);
+        }
+        return Ok(());
+    }
     for cycle in 0..u64::from(iterations) {
         trainer.itr = cycle * interval;
         let with_r1 = step(&mut trainer, device)?;
@@ -68,12 +79,17 @@ pub(super) fn r1(iterations: u32, batch: usize) -> Result<()> {
 }
 
 /// Seconds of an iteration, until the device has done it.
-pub(crate) fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
-    let step = || {
-        trainer.step()?;
+fn step(trainer: &mut Trainer, device: Device) -> Result<f64> {
+    steps(trainer, device, 1)
+}
+
+/// Seconds of one of so many iterations, until the device has done the last.
+pub(crate) fn steps(trainer: &mut Trainer, device: Device, count: u32) -> Result<f64> {
+    let steps = || {
+        (0..count).try_for_each(|_| trainer.step())?;
         if device == Device::Cpu { Ok(()) } else { Ok(cuda::synchronise(device)?) }
     };
-    Ok(timed(step)?.1)
+    Ok(timed(steps)?.1 / f64::from(count))
 }
 
 fn lazy(config: &Config) -> Result<Lazy> {

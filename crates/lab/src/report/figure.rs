@@ -20,6 +20,8 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(86, 180, 233),
 ];
 const PANEL: (u32, u32) = (400, 300);
+/// Of the title and the legend.
+const LEFT: i32 = 14;
 const FONT: &str = "sans-serif";
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -29,7 +31,8 @@ pub(crate) fn svg(report: &Report) -> Result<String> {
     let columns = unique(report.cells.iter().map(|c| c.column.as_str()));
     let rows = unique(report.cells.iter().map(|c| c.row.as_str()));
     let mut text = String::new();
-    let size = (PANEL.0 * columns.len().max(2) as u32, 3 * PANEL.1 + 70);
+    let width = PANEL.0 * columns.len().max(2) as u32;
+    let size = (width, head_height(&rows, width) + 3 * PANEL.1 + 8);
     draw(&mut text, size, report, &columns, &rows).map_err(|e| anyhow!("the figure cannot be drawn: {e}"))?;
     Ok(text)
 }
@@ -37,10 +40,10 @@ pub(crate) fn svg(report: &Report) -> Result<String> {
 fn draw(text: &mut String, size: (u32, u32), report: &Report, columns: &[&str], rows: &[&str]) -> Result<()> {
     let root = SVGBackend::with_string(text, size).into_drawing_area();
     root.fill(&WHITE)?;
-    let (head, body) = root.split_vertically(62);
+    let (head, body) = root.split_vertically(head_height(rows, size.0));
     let title = format!("{}: {} (scale {})", report.table, report.title, report.scale);
-    head.draw(&Text::new(title, (14, 10), (FONT, 20)))?;
-    draw_legend(&head, rows)?;
+    head.draw(&Text::new(title, (LEFT, 10), (FONT, 20)))?;
+    draw_legend(&head, rows, size.0)?;
     let (upper, rest) = body.split_vertically(PANEL.1);
     let (middle, lower) = rest.split_vertically(PANEL.1);
     let metric = report.ours_for(report.selecting()).map(str::to_string);
@@ -59,14 +62,31 @@ fn draw(text: &mut String, size: (u32, u32), report: &Report, columns: &[&str], 
     Ok(())
 }
 
-fn draw_legend(area: &Area<'_>, rows: &[&str]) -> Result<()> {
-    let mut x = 14;
-    for (i, row) in rows.iter().enumerate() {
-        area.draw(&Rectangle::new([(x, 42), (x + 14, 54)], colour(i).filled()))?;
-        area.draw(&Text::new(row.to_string(), (x + 20, 41), (FONT, 15)))?;
-        x += 34 + 7 * row.len() as i32;
+fn draw_legend(area: &Area<'_>, rows: &[&str], width: u32) -> Result<()> {
+    for (i, (row, (x, y))) in rows.iter().zip(legend_places(rows, width)).enumerate() {
+        area.draw(&Rectangle::new([(x, y), (x + 14, y + 12)], colour(i).filled()))?;
+        area.draw(&Text::new(row.to_string(), (x + 20, y - 1), (FONT, 15)))?;
     }
     Ok(())
+}
+
+/// Where each row's colour stands: as many in a line as fit into the figure's width.
+fn legend_places(rows: &[&str], width: u32) -> Vec<(i32, i32)> {
+    let (mut x, mut y) = (LEFT, 42);
+    let place = |row: &&str| {
+        let taken = 34 + 7 * row.chars().count() as i32;
+        if x > LEFT && x + taken > width as i32 {
+            (x, y) = (LEFT, y + 20);
+        }
+        x += taken;
+        (x - taken, y)
+    };
+    rows.iter().map(place).collect()
+}
+
+/// The title and the legend below it.
+fn head_height(rows: &[&str], width: u32) -> u32 {
+    legend_places(rows, width).last().map_or(42, |(_, y)| *y as u32) + 20
 }
 
 /// The paper's numbers of one column, a bar from the axis for each row, in a logarithmic scale.
@@ -190,4 +210,19 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_stays_within_the_figure() {
+        let rows = ["StyleGAN2 + ADA + bCR"; 7];
+        let places = legend_places(&rows, 800);
+        assert!(places.iter().all(|(x, _)| *x >= LEFT && x + 34 + 7 * 21 <= 800), "{places:?}");
+        assert_eq!(places[3..5], [(557, 42), (LEFT, 62)]);
+        assert_eq!(head_height(&rows, 800), 82);
+        assert_eq!(head_height(&rows[..4], 800), 62);
+    }
 }
