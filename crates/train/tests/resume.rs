@@ -175,7 +175,7 @@ fn interrupted_runs_on_a_device_end_like_unbroken_ones() {
         ("device = \"cpu\"", "device = \"emulated\""),
         ("name = \"non_saturating\"", "name = \"non_saturating\"\nlecam = { weight = 0.3, start_itr = 3 }"),
         ("every_steps = 4", "every_steps = 9"),
-        ("num_fakes = 32", "num_fakes = 8"),
+        ("num_fakes = 32", "num_fakes = 16"),
         ("tick_steps = 2", "tick_steps = 3"),
     ];
     let config = config.iter().fold(STYLE.to_owned(), |text, (from, to)| text.replace(from, to));

@@ -55,7 +55,7 @@ fn examine(device: Device, report: &mut Report) -> Result<()> {
         memory_bytes: (!emulated).then_some(total as u64),
         free_bytes: (!emulated).then_some(free as u64),
     });
-    for dtype in [DType::F32, DType::F64] {
+    for dtype in [DType::F32, DType::F64, DType::BF16] {
         cuda::compare(device, dtype, |parity| report.check(Check::of_op(parity)))?;
     }
     for check in steps::compare(device)?.into_iter().chain(graph::compare(device)?) {
