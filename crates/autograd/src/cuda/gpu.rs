@@ -49,12 +49,13 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Gpu {
     pub(crate) device: Device,
+    /// Ahead of the driver, for its graphs are the driver's and go first.
+    put_off: Mutex<PutOff>,
     driver: Box<dyn Driver>,
     pool: Pool,
     tf32: AtomicBool,
     /// How many callers put work off now.
     putting_off: AtomicUsize,
-    put_off: Mutex<PutOff>,
     counts: Counts,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,

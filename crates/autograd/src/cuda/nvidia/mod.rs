@@ -14,6 +14,7 @@ use cudarc::driver::{result, sys};
 
 use convolutions::Convolutions;
 use products::Products;
+use recorded::Stages;
 
 use super::compiler::machine_code;
 use super::driver::{Driver, Kernel, Recording, THREADS};
@@ -36,6 +37,8 @@ pub(crate) struct Nvidia {
     modules: Mutex<BTreeMap<(&'static str, Element), Module>>,
     memory: Mutex<Vec<u64>>,
     libraries: Mutex<Libraries>,
+    /// Of the graphs.
+    stages: Mutex<Stages>,
 }
 
 /// Opened when they are first asked for; `Some(None)` where they are not found.
@@ -103,6 +106,7 @@ impl Nvidia {
             modules: Mutex::default(),
             memory: Mutex::default(),
             libraries: Mutex::default(),
+            stages: Mutex::default(),
         })
     }
 
@@ -242,10 +246,12 @@ impl Drop for Nvidia {
             return;
         }
         let modules = std::mem::take(&mut *self.modules.lock().unwrap_or_else(PoisonError::into_inner));
+        let stages = std::mem::take(&mut *self.stages.lock().unwrap_or_else(PoisonError::into_inner));
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         // SAFETY: made by this value and used by no other; the stream is waited for first.
         unsafe {
             let _ = result::stream::synchronize(self.stream);
+            drop(stages);
             for module in modules.into_values() {
                 let _ = result::module::unload(module.handle);
             }

@@ -1,29 +1,68 @@
 //! A row of requests as one CUDA graph.
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{Result, bail};
 use cudarc::driver::{result, sys};
 
 use super::{MOST_BLOCKS, Nvidia, failed};
 use crate::cuda::driver::{Driver, Recording, THREADS};
+use crate::cuda::pool::lock;
 use crate::cuda::work::{Reel, Work};
 
 /// The first driver that tells a captured launch's node (`cuStreamGetCaptureInfo_v3`).
 const FIRST_DRIVER: i32 = 12_030;
 
-/// A graph of this device's, with what its replays need. A device stays open as long as the process, so its context and stream
-/// do.
+/// A captured row, with what its replays need.
 #[derive(Debug)]
 struct Recorded {
-    context: sys::CUcontext,
-    stream: sys::CUstream,
-    graph: sys::CUgraph,
-    executable: sys::CUgraphExec,
+    graph: Graph,
     /// Of each request that is a kernel of ours, by the request's number.
     kernels: Vec<Option<KernelNode>>,
-    /// Where the graph takes uploaded numbers from.
-    stage: Stage,
+    /// Where the graph takes uploaded numbers from; `None` if it uploads nothing.
+    stage: Option<Arc<Mutex<Stage>>>,
+}
+
+/// A graph of a device's. The device stays open as long as its graphs, so its context and stream do.
+#[derive(Debug)]
+struct Graph {
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    /// Kept for its nodes' sake.
+    graph: sys::CUgraph,
+    executable: sys::CUgraphExec,
+}
+
+impl Graph {
+    /// Of what the device's stream has captured.
+    fn end_capture(gpu: &Nvidia) -> Result<Self> {
+        // SAFETY: a live stream that captures.
+        let graph = unsafe { result::stream::end_capture(gpu.stream) }.map_err(failed("the capture failed"))?;
+        // SAFETY: the graph just made, which lives as long as what is made of it.
+        match unsafe { result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)) } {
+            Ok(executable) => Ok(Self { context: gpu.context, stream: gpu.stream, graph, executable }),
+            Err(error) => {
+                // SAFETY: used by no other. Its error would hide the first one.
+                let _ = unsafe { result::graph::destroy(graph) };
+                Err(failed("no executable graph")(error))
+            }
+        }
+    }
+}
+
+impl Drop for Graph {
+    /// Errors cannot be told any more.
+    fn drop(&mut self) {
+        // SAFETY: live handles, used by no other; replays in flight are waited for.
+        unsafe {
+            let _ = result::ctx::set_current(self.context);
+            let _ = result::stream::synchronize(self.stream);
+            let _ = result::graph::exec_destroy(self.executable);
+            let _ = result::graph::destroy(self.graph);
+        }
+    }
 }
 
 /// What it takes to give a kernel in a graph other words, and as many blocks as they want.
@@ -39,39 +78,56 @@ unsafe impl Send for Recorded {}
 unsafe impl Sync for Recorded {}
 
 /// Memory on the device for all that a replay uploads, filled from two pieces of pinned memory in turn: the host fills one while
-/// the copy from the other may be on its way.
+/// the copy from the other may be on its way. Graphs of about the same number of bytes share one, for a replay's copy is queued
+/// behind the replay before.
 #[derive(Debug)]
-struct Stage {
-    bytes: usize,
+pub(super) struct Stage {
+    capacity: usize,
     address: u64,
     pinned: Vec<(*mut c_void, sys::CUevent)>,
     turn: usize,
 }
 
+// SAFETY: as `Recorded`.
+unsafe impl Send for Stage {}
+
+/// Stages by how many bytes they hold.
+pub(super) type Stages = BTreeMap<usize, Arc<Mutex<Stage>>>;
+
+/// The stage for so many bytes; the context is current.
+fn stage_for(bytes: usize, stages: &mut Stages) -> Result<Option<Arc<Mutex<Stage>>>> {
+    const LEAST: usize = 1 << 20;
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let capacity = bytes.next_power_of_two().max(LEAST);
+    if let Some(stage) = stages.get(&capacity) {
+        return Ok(Some(stage.clone()));
+    }
+    let stage = Arc::new(Mutex::new(Stage::new(capacity)?));
+    stages.insert(capacity, stage.clone());
+    Ok(Some(stage))
+}
+
 impl Stage {
-    /// For so many bytes; the context is current.
-    fn new(bytes: usize) -> Result<Self> {
-        let mut stage = Self { bytes, address: 0, pinned: Vec::new(), turn: 0 };
-        if bytes > 0 {
-            // SAFETY: freed in `free`, as is what follows.
-            stage.address = unsafe { result::malloc_sync(bytes) }.map_err(failed("no memory"))?;
-            for _ in 0..2 {
-                // SAFETY: as above.
-                let piece = unsafe { result::malloc_host(bytes, 0) }.map_err(failed("no pinned memory"))?;
-                let flags = sys::CUevent_flags_enum::CU_EVENT_DISABLE_TIMING;
-                stage.pinned.push((piece, result::event::create(flags).map_err(failed("no event"))?));
-            }
+    /// Of so many bytes, above 0; the context is current.
+    fn new(capacity: usize) -> Result<Self> {
+        let mut stage = Self { capacity, address: 0, pinned: Vec::new(), turn: 0 };
+        // SAFETY: freed in `drop`, as is what follows.
+        stage.address = unsafe { result::malloc_sync(capacity) }.map_err(failed("no memory"))?;
+        for _ in 0..2 {
+            // SAFETY: as above.
+            let piece = unsafe { result::malloc_host(capacity, 0) }.map_err(failed("no pinned memory"))?;
+            let flags = sys::CUevent_flags_enum::CU_EVENT_DISABLE_TIMING;
+            stage.pinned.push((piece, result::event::create(flags).map_err(failed("no event"))?));
         }
         Ok(stage)
     }
 
     /// Queues the copy of these bytes to the device.
     fn fill(&mut self, bytes: &[u8], stream: sys::CUstream) -> Result<()> {
-        if bytes.len() != self.bytes {
-            bail!("CUDA: {} bytes for a graph that was recorded with {}", bytes.len(), self.bytes)
-        }
-        if bytes.is_empty() {
-            return Ok(());
+        if bytes.len() > self.capacity {
+            bail!("CUDA: {} bytes for a graph's stage of {}", bytes.len(), self.capacity)
         }
         let (piece, copied) = self.pinned[self.turn];
         self.turn = 1 - self.turn;
@@ -85,9 +141,12 @@ impl Stage {
             result::event::record(copied, stream).map_err(failed("no event"))
         }
     }
+}
 
-    /// The context is current, and nothing of it is in flight. Errors cannot be told any more.
-    fn free(&mut self) {
+impl Drop for Stage {
+    /// Goes with the device or with a failure while it is made: the context is current, and nothing is in flight. Errors cannot be
+    /// told any more.
+    fn drop(&mut self) {
         // SAFETY: made by `new`.
         unsafe {
             for (piece, event) in self.pinned.drain(..) {
@@ -111,26 +170,17 @@ pub(super) fn is_possible() -> bool {
 /// Captures the reel's work on the device's stream, which does not run it. The context is current, and all of it was run once
 /// before, so that modules and plans are there.
 pub(super) fn record(gpu: &Nvidia, reel: &Reel) -> Result<Box<dyn Recording>> {
-    let mut stage = Stage::new(reel.bytes.len())?;
+    let stage = stage_for(reel.bytes.len(), &mut lock(&gpu.stages))?;
+    let place = stage.as_ref().map_or(0, |stage| lock(stage).address);
     // Relaxed, for libraries may load code or take memory of their own on the way.
     let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
     // SAFETY: a live stream that records nothing yet.
     unsafe { result::stream::begin_capture(gpu.stream, mode) }.map_err(failed("no capture"))?;
-    let kernels: Result<Vec<_>> = reel.work.iter().map(|work| capture(gpu, reel, work, stage.address)).collect();
-    // SAFETY: a live stream that records; the graph lives as long as what is made of it.
-    let executable = unsafe {
-        result::stream::end_capture(gpu.stream).map_err(failed("the capture failed")).and_then(|graph| {
-            let flags = sys::CUgraphInstantiate_flags(0);
-            let executable = result::graph::instantiate(graph, flags).map_err(failed("no executable graph"));
-            executable.map(|executable| (graph, executable))
-        })
-    };
-    match (kernels, executable) {
-        (Ok(kernels), Ok((graph, executable))) => {
-            Ok(Box::new(Recorded { context: gpu.context, stream: gpu.stream, graph, executable, kernels, stage }))
-        }
+    let kernels: Result<Vec<_>> = reel.work.iter().map(|work| capture(gpu, reel, work, place)).collect();
+    // The capture is ended also where a request failed: the stream is to be as it was.
+    match (kernels, Graph::end_capture(gpu)) {
+        (Ok(kernels), Ok(graph)) => Ok(Box::new(Recorded { graph, kernels, stage })),
         (Err(error), _) | (_, Err(error)) => {
-            stage.free();
             bail!("{error}, in a graph of {} requests; train.graph=false runs them one by one", reel.work.len())
         }
     }
@@ -174,15 +224,17 @@ impl Recording for Recorded {
         // SAFETY: live handles; the kernel takes one struct of these words, which the driver copies; the arrays that the graph
         // reads and writes are the caller's.
         unsafe {
-            result::ctx::set_current(self.context).map_err(failed("no current context"))?;
+            result::ctx::set_current(self.graph.context).map_err(failed("no current context"))?;
             for at in changed {
                 let (Some(kernel), Work::Launch { words, .. }) = (self.kernels[*at], reel.work[*at]) else {
                     bail!("CUDA: request {at} of a graph is no kernel")
                 };
-                kernel.set(self.executable, reel.launch_of(words))?;
+                kernel.set(self.graph.executable, reel.launch_of(words))?;
             }
-            self.stage.fill(&reel.bytes, self.stream)?;
-            result::graph::launch(self.executable, self.stream).map_err(failed("a graph does not start"))
+            if let Some(stage) = &self.stage {
+                lock(stage).fill(&reel.bytes, self.graph.stream)?;
+            }
+            result::graph::launch(self.graph.executable, self.graph.stream).map_err(failed("a graph does not start"))
         }
     }
 }
@@ -210,19 +262,5 @@ impl KernelNode {
         unsafe { sys::cuGraphExecKernelNodeSetParams_v2(executable, self.node, &parameters) }
             .result()
             .map_err(failed("a graph takes no other numbers"))
-    }
-}
-
-impl Drop for Recorded {
-    /// Errors cannot be told any more.
-    fn drop(&mut self) {
-        // SAFETY: live handles, used by no other; replays in flight are waited for.
-        unsafe {
-            let _ = result::ctx::set_current(self.context);
-            let _ = result::stream::synchronize(self.stream);
-            let _ = result::graph::exec_destroy(self.executable);
-            let _ = result::graph::destroy(self.graph);
-        }
-        self.stage.free();
     }
 }
