@@ -109,8 +109,17 @@ struct ChunksArgs {
     i64 count, chunks;
 };
 
-// One sum a chunk, of many arrays.
-struct SumChunk {
+struct Itself {
+    DEVICE A of(A v) { return v; }
+};
+
+struct IsNonfinite {
+    // Infinity minus infinity is NaN.
+    DEVICE A of(A v) { return v - v == (A)0 ? (A)0 : (A)1; }
+};
+
+// One sum a chunk of what the elements of many arrays are.
+template <class What> struct SumChunk {
     typedef ChunksArgs Args;
     typedef A Value;
     DEVICE void join(A& sum, A v) { sum += v; }
@@ -118,32 +127,13 @@ struct SumChunk {
         const ChunkRow& row = row_of(args.rows, args.count, chunk);
         const i64 start = (chunk - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
         A sum = 0;
-        for (i64 i = start + thread; i < end; i += THREADS) sum += load(row.x[i]);
+        for (i64 i = start + thread; i < end; i += THREADS) sum += What::of(load(row.x[i]));
         return sum;
     }
     DEVICE void finish(const Args& args, u32 chunk, A sum) { store(&args.parts[chunk], sum); }
 };
-BLOCKS(sum_chunks, Row<SumChunk>)
-
-// How many elements of a chunk are not finite.
-struct CountChunk {
-    typedef ChunksArgs Args;
-    typedef A Value;
-    DEVICE void join(A& count, A v) { count += v; }
-    DEVICE A partial(const Args& args, u32 chunk, u32 thread) {
-        const ChunkRow& row = row_of(args.rows, args.count, chunk);
-        const i64 start = (chunk - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
-        A count = 0;
-        for (i64 i = start + thread; i < end; i += THREADS) {
-            const A v = load(row.x[i]);
-            // Infinity minus infinity is NaN.
-            count += v - v == (A)0 ? (A)0 : (A)1;
-        }
-        return count;
-    }
-    DEVICE void finish(const Args& args, u32 chunk, A count) { store(&args.parts[chunk], count); }
-};
-BLOCKS(count_chunks, Row<CountChunk>)
+BLOCKS(sum_chunks, Row<SumChunk<Itself>>)
+BLOCKS(count_chunks, Row<SumChunk<IsNonfinite>>)
 
 // The sum of each array, from its chunks in order.
 DEVICE void sum_parts_at(const ChunksArgs& args, u32 i) {
