@@ -6,7 +6,7 @@ use std::io::Write;
 use frugan_autograd::check::spread;
 use frugan_autograd::cuda::{self, Parity, ThreadOrder};
 use frugan_autograd::update::AdamStep;
-use frugan_autograd::{DType, Device, Var, fetch, nonfinite_counts, sums, update};
+use frugan_autograd::{DType, Device, Tensor, Var, fetch, nonfinite_counts, sums, update};
 
 /// False where there is no C++ compiler; says so.
 fn has_compiler() -> bool {
@@ -102,5 +102,32 @@ fn updates_in_place_are_the_cpu_s() {
         for (got, want) in got.iter().zip(want) {
             assert!((got - want).abs() <= 2e-5 * (1.0 + want.abs()), "{got} for {want}");
         }
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_are_counted_and_mended() {
+    if !has_compiler() {
+        return;
+    }
+    for device in [Device::Cpu, Device::Emulated] {
+        // In the first chunk, at its end and past it.
+        let mut values = vec![2e5f32; 9001];
+        for (place, value) in [(0, f32::NAN), (4095, f32::INFINITY), (4096, f32::NEG_INFINITY), (9000, f32::NAN)] {
+            values[place] = value;
+        }
+        let array = |values: Vec<f32>| {
+            let len = values.len();
+            let tensor = Tensor::from_vec(values, len, &candle_core::Device::Cpu).unwrap();
+            Var::constant(tensor).to_device(&device).unwrap()
+        };
+        let (bad, good) = (array(values.clone()), array(vec![1.0, -3e38]));
+        assert_eq!(fetch(&[&nonfinite_counts(&[&bad, &good]).unwrap()]).unwrap(), [[4.0, 0.0]], "{device}");
+        update::mend_all(&[&bad, &good], 1e5).unwrap();
+        for (place, value) in [(0, 0.0), (4095, 1e5), (4096, -1e5), (9000, 0.0)] {
+            values[place] = value;
+        }
+        assert!(bad.to_vec::<f32>().unwrap() == values, "{device}: finite values stay, also large ones");
+        assert_eq!(good.to_vec::<f32>().unwrap(), [1.0, -3e38], "{device}");
     }
 }

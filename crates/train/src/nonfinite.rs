@@ -67,7 +67,7 @@ pub(crate) fn sentence(network: &str, itr: u64, loss: f64, bad: &[(String, usize
     format!("step {itr}: the loss of {network} is {loss}, and these of its gradients are not finite: {tensors}")
 }
 
-/// Under [`Nonfinite::Replace`], the largest number that a gradient may hold.
+/// Under [`Nonfinite::Replace`], what stands for infinity.
 pub(crate) const MOST: f64 = 1e5;
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(crate) fn lerp(pairs: &[[&Value; 2]], weight: f64) -> Result<()> {
     on_gpu.iter().try_for_each(|pairs| cuda::lerp(pairs, weight))
 }
 
-/// NaN becomes 0, the rest is cut to `[-most, most]`.
+/// NaN becomes 0, and infinities `most` and `-most`.
 pub(crate) fn mend(arrays: &[[&Value; 1]], most: f64) -> Result<()> {
     let on_gpu = group("mend", arrays, |[array]| {
         dispatch!("mend", [array], T => {

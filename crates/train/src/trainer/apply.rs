@@ -19,7 +19,7 @@ impl Trainer {
                 Verdict::Skip => return Ok(()),
                 verdict => verdict == Verdict::Mend,
             },
-            // Finite values stay as they are, but for those past the bound.
+            // Finite values stay as they are.
             false => self.config.train.nonfinite == Nonfinite::Replace,
         };
         if mends {

@@ -56,11 +56,11 @@ impl Trainer {
     pub(super) fn tell(&mut self, told: &Told, gradients: &mut [Var]) -> Result<()> {
         let numbers: Vec<&Var> = std::iter::once(told.loss).chain(told.parts.iter().map(|(_, part)| *part)).collect();
         let logits: Vec<&Var> = told.logits.iter().map(|(_, logits)| *logits).collect();
-        let readings = &mut self.pending.readings;
+        let (readings, all) = (&mut self.pending.readings, [numbers.as_slice(), &logits].concat());
         if self.ranks.is_alone() {
-            readings.put(&[numbers, logits.clone()].concat())?;
+            readings.put(&all)?;
         } else {
-            let mut values = fetch(&[numbers.clone(), logits.clone()].concat())?;
+            let mut values = fetch(&all)?;
             let logits = values.split_off(numbers.len()).concat();
             let mut numbers = values.concat();
             self.ranks.mean_all(gradients, &mut numbers)?;

@@ -90,7 +90,7 @@ struct MendArgs {
     double most;
 };
 
-// NaN becomes 0; the rest is cut to [-most, most].
+// NaN becomes 0, and infinities most and -most; the rest stays.
 struct Mend {
     typedef MendArgs Args;
     struct State {};
@@ -102,7 +102,8 @@ struct Mend {
         const A most = (A)args.most;
         for (i64 i = start + thread; i < end; i += THREADS) {
             const A v = load(row.x[i]);
-            store(&row.x[i], v != v ? (A)0 : max_(-most, min_(v, most)));
+            // Infinity minus infinity is NaN.
+            if (v - v != (A)0) store(&row.x[i], v != v ? (A)0 : v > (A)0 ? most : -most);
         }
     }
 };

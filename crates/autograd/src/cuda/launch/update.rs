@@ -43,7 +43,7 @@ pub(crate) fn adam(step: &AdamStep, rows: &[[&CudaTensor; 4]]) -> Result<()> {
     first.blocks(&UPDATE, "adam", &words![chunks, table.address(), rows.len(), numbers])
 }
 
-/// NaN becomes 0, the rest is cut to `[-most, most]`, in arrays of one type.
+/// NaN becomes 0, and infinities `most` and `-most`, in arrays of one type.
 pub(crate) fn mend(arrays: &[[&CudaTensor; 1]], most: f64) -> Result<()> {
     let Some([first]) = arrays.first() else { return Ok(()) };
     let (words, chunks) = table(arrays);

@@ -22,11 +22,11 @@ pub(crate) fn lerp<T: Element>(target: &mut [T], source: &[T], weight: T) {
     });
 }
 
-/// NaN becomes 0, the rest is cut to `[-most, most]`.
+/// NaN becomes 0, and infinities `most` and `-most`.
 pub(crate) fn mend<T: Element>(array: &mut [T], most: T) {
     array.par_chunks_mut(CHUNK).for_each(|chunk| {
-        for v in chunk {
-            *v = if v.is_nan() { T::of(0.0) } else { num_traits::Float::min(num_traits::Float::max(*v, -most), most) };
+        for v in chunk.iter_mut().filter(|v| !v.is_finite()) {
+            *v = if v.is_nan() { T::of(0.0) } else { most.copysign(*v) };
         }
     });
 }
