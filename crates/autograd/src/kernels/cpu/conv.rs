@@ -1,4 +1,4 @@
-//! Picks the convolution algorithm: for f32 with AVX-512 two-dimensional Winograd where the filter is 3x3 of stride
+//! Picks the convolution algorithm: for f32 with AVX-512 or AVX2 two-dimensional Winograd where the filter is 3x3 of stride
 //! 1 and there are tiles enough, one-dimensional where it has an odd side, and implicit patches elsewhere; else patches.
 //! The door of the unsafe code: lengths are checked here.
 
@@ -23,7 +23,7 @@ fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
 }
 
 fn is_lanes<T: 'static>() -> bool {
-    TypeId::of::<T>() == TypeId::of::<f32>() && width() == Width::Avx512
+    TypeId::of::<T>() == TypeId::of::<f32>() && width() >= Width::Avx2
 }
 
 /// Tiles of 4x4 output pixels below which the transforms of the filter cost more than the products save.

@@ -1,21 +1,19 @@
-//! Stride-1 convolution with filters of 3, 5 or 7 rows by one-dimensional Winograd F(4, r), AVX-512, f32.
+//! Stride-1 convolution with filters of 3, 5 or 7 rows by one-dimensional Winograd F(4, r), AVX-512 and AVX2, f32.
 //!
 //! Tiles are four output pixels of a column and are lanes, 16 of them a group; a filter's columns add to the depth of
 //! the products. What is transformed lies as `[point][group][depth][16]`, which [`lane_gemm`] multiplies without
 //! packing. A filter of one row runs over transposed images. The work split depends on shapes only.
 //!
-//! The functions here are safe to call where AVX-512 is there and the shape [`fits`], with slices of its lengths;
+//! The functions here are safe to call where [`Lanes`] are and the shape [`fits`], with slices of its lengths;
 //! `conv.rs` checks all that.
 
 mod transform;
 
-use std::arch::x86_64::*;
-
 use rayon::prelude::*;
 
 use super::lanes::{
-    BLOCK, Ends, Filter, LANES, Line, Patches, Piece, Run, Sources, Strides, WHOLE, lane_gemm, point_stride,
-    transpose_planes, with_scratch,
+    BLOCK, Ends, Filter, LANES, Lanes, Line, Patches, Piece, Run, Sources, Strides, WHOLE, point_stride,
+    transpose_planes, with_scratch, with_widest,
 };
 use super::parallel::{Shared, filled};
 use crate::kernels::conv::Relus;
@@ -46,18 +44,18 @@ pub(super) fn fits(s: &ConvShape) -> bool {
 
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(super) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
-    upright(shape, x, Filter::of_convolution(shape, w), Ends::of_convolution(bias, relus), y);
+    with_widest!(upright(shape, x, Filter::of_convolution(shape, w), Ends::of_convolution(bias, relus), y));
 }
 
 /// The cotangent of `x` from that of `y`, zero where `gate` is not positive; `shape` is the forward convolution's.
 pub(super) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
-    upright(&shape.adjoint(), gy, Filter::of_adjoint(shape, w), Ends::of_adjoint(gate), gx);
+    with_widest!(upright(&shape.adjoint(), gy, Filter::of_adjoint(shape, w), Ends::of_adjoint(gate), gx));
 }
 
 /// Transposes images and result if the filter has one row.
-fn upright(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
+fn upright<V: Lanes>(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
     if shape.kernel[0] != 1 {
-        return by_rows(shape, x, filter, ends, y);
+        return by_rows::<V>(shape, x, filter, ends, y);
     }
     let reversed = |[a, b]: [usize; 2]| [b, a];
     let (size, out) = ([shape.height, shape.width], [shape.out_height(), shape.out_width()]);
@@ -69,27 +67,27 @@ fn upright(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f
         ..*shape
     };
     let transposed = |from: &[f32], size: [usize; 2]| {
-        // SAFETY: AVX-512 is there; the planes are as many.
-        filled(from.len(), |to| unsafe { transpose_planes(from, size, to) })
+        // SAFETY: the features are there; the planes are as many.
+        filled(from.len(), |to| unsafe { transpose_planes::<V>(from, size, to) })
     };
     let gate = ends.gate.map(|gate| transposed(gate, out));
     let turned_x = transposed(x, size);
     let result = filled(shape.output_len(), |to| {
-        by_rows(&turned, &turned_x, filter, Ends { gate: gate.as_deref(), ..ends }, to);
+        by_rows::<V>(&turned, &turned_x, filter, Ends { gate: gate.as_deref(), ..ends }, to);
     });
     // SAFETY: as above.
-    unsafe { transpose_planes(&result, reversed(out), y) };
+    unsafe { transpose_planes::<V>(&result, reversed(out), y) };
 }
 
-fn by_rows(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
+fn by_rows<V: Lanes>(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
     match shape.kernel[0] {
-        3 => correlate::<2, 6>(&THREE, shape, x, filter, ends, y),
-        5 => correlate::<3, 8>(&FIVE, shape, x, filter, ends, y),
-        _ => correlate::<4, 10>(&SEVEN, shape, x, filter, ends, y),
+        3 => correlate::<V, 2, 6>(&THREE, shape, x, filter, ends, y),
+        5 => correlate::<V, 3, 8>(&FIVE, shape, x, filter, ends, y),
+        _ => correlate::<V, 4, 10>(&SEVEN, shape, x, filter, ends, y),
     }
 }
 
-fn correlate<const P: usize, const N: usize>(
+fn correlate<V: Lanes, const P: usize, const N: usize>(
     scheme: &Scheme<P>,
     shape: &ConvShape,
     x: &[f32],
@@ -102,8 +100,13 @@ fn correlate<const P: usize, const N: usize>(
     with_scratch(&WHOLE, |[u, ..]| {
         let u = Shared::new(u.floats(N * stride));
         (0..filter_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: AVX-512 is there; each block writes its own lines of u.
-            unsafe { transform_filter::<P, N>(scheme, shape.kernel, filter, block, u.pointer(), stride) }
+            // SAFETY: the features are there; each block writes its own lines of u.
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || transform_filter::<V, P, N>(scheme, shape.kernel, filter, block, u.pointer(), stride),
+                )
+            }
         });
         let patches = Patches::of_columns(shape, OUTPUTS, N);
         let groups = patches.groups();
@@ -113,7 +116,10 @@ fn correlate<const P: usize, const N: usize>(
             let groups: Vec<Group> = (first..end).map(|group| Group::new(shape, &patches, group)).collect();
             // SAFETY: as above; groups do not overlap in y.
             unsafe {
-                correlate_block::<P, N>(scheme, shape, &groups, x, (u.pointer(), stride), ends, y.pointer());
+                V::run(
+                    #[inline(always)]
+                    || correlate_block::<V, P, N>(scheme, shape, &groups, x, (u.pointer(), stride), ends, y.pointer()),
+                );
             }
         });
     });
@@ -127,9 +133,9 @@ fn block_count(groups: usize) -> usize {
 /// `G g` of 16 filters in all their depths and columns, point p to `u[p * stride ..]`.
 ///
 /// # Safety
-/// AVX-512 is there; `u` has room for this block at every point, and nobody else writes there.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_filter<const P: usize, const N: usize>(
+/// As [`Lanes`]; `u` has room for this block at every point, and nobody else writes there.
+#[inline(always)]
+unsafe fn transform_filter<V: Lanes, const P: usize, const N: usize>(
     scheme: &Scheme<P>,
     [rows, columns]: [usize; 2],
     filter: Filter,
@@ -137,7 +143,7 @@ unsafe fn transform_filter<const P: usize, const N: usize>(
     u: *mut f32,
     stride: usize,
 ) {
-    let mut taps = [_mm512_setzero_ps(); N];
+    let mut taps = [V::zero(); N];
     for d in 0..filter.depth {
         for column in 0..columns {
             for (i, tap) in taps[..rows].iter_mut().enumerate() {
@@ -145,9 +151,9 @@ unsafe fn transform_filter<const P: usize, const N: usize>(
                 *tap = unsafe { filter.gather(block, d, i * columns + column) };
             }
             let line = (block * filter.depth + d) * columns + column;
-            for (p, v) in transform::filter::<P, N>(scheme, &taps[..rows]).into_iter().enumerate() {
+            for (p, v) in transform::filter::<V, P, N>(scheme, &taps[..rows]).into_iter().enumerate() {
                 // SAFETY: as the function promises.
-                unsafe { _mm512_store_ps(u.add(p * stride + line * LANES), v) };
+                unsafe { V::store(u.add(p * stride + line * LANES), v) };
             }
         }
     }
@@ -175,9 +181,9 @@ impl Group {
 /// Takes some groups through transform, products and inverse on one thread, so that they stay near the core.
 ///
 /// # Safety
-/// AVX-512 is there; `x`, `u` and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn correlate_block<const P: usize, const N: usize>(
+/// As [`Lanes`]; `x`, `u` and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
+#[inline(always)]
+unsafe fn correlate_block<V: Lanes, const P: usize, const N: usize>(
     scheme: &Scheme<P>,
     shape: &ConvShape,
     groups: &[Group],
@@ -190,51 +196,61 @@ unsafe fn correlate_block<const P: usize, const N: usize>(
     let (depth, count) = (shape.in_channels * columns, groups.len());
     let rows = shape.out_channels.next_multiple_of(8);
     let (v_stride, m_stride) = (point_stride(count * depth * LANES), point_stride(count * rows * LANES));
-    with_scratch(&BLOCK, |[v, m]| {
-        let (v, m) = (v.floats(N * v_stride), m.floats(N * m_stride));
-        for c in 0..shape.in_channels {
-            for (g, group) in groups.iter().enumerate() {
-                let to = (g * depth + c * columns) * LANES;
+    with_scratch(
+        &BLOCK,
+        #[inline(always)]
+        |[v, m]| {
+            let (v, m) = (v.floats(N * v_stride), m.floats(N * m_stride));
+            for c in 0..shape.in_channels {
+                for (g, group) in groups.iter().enumerate() {
+                    let to = (g * depth + c * columns) * LANES;
+                    // SAFETY: as the function promises.
+                    unsafe {
+                        transform_input::<V, P, N>(
+                            scheme,
+                            shape,
+                            group,
+                            (x, c),
+                            ends.input_floor,
+                            (v.add(to), v_stride),
+                        )
+                    };
+                }
+            }
+            let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
+            for p in 0..N {
                 // SAFETY: as the function promises.
                 unsafe {
-                    transform_input::<P, N>(scheme, shape, group, (x, c), ends.input_floor, (v.add(to), v_stride))
-                };
+                    let (u, v, m) = (u.add(p * filter_stride), v.add(p * v_stride), m.add(p * m_stride));
+                    V::products((rows, count, depth), u, v, m, strides, false);
+                }
             }
-        }
-        let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
-        for p in 0..N {
-            // SAFETY: as the function promises.
-            unsafe {
-                let (u, v, m) = (u.add(p * filter_stride), v.add(p * v_stride), m.add(p * m_stride));
-                lane_gemm((rows, count, depth), u, v, m, strides, false);
+            for k in 0..shape.out_channels {
+                for (g, group) in groups.iter().enumerate() {
+                    // SAFETY: as the function promises.
+                    unsafe {
+                        transform_output::<V, P, N>(
+                            scheme,
+                            shape,
+                            group,
+                            k,
+                            (m.add((g * rows + k) * LANES), m_stride),
+                            ends,
+                            y,
+                        )
+                    };
+                }
             }
-        }
-        for k in 0..shape.out_channels {
-            for (g, group) in groups.iter().enumerate() {
-                // SAFETY: as the function promises.
-                unsafe {
-                    transform_output::<P, N>(
-                        scheme,
-                        shape,
-                        group,
-                        k,
-                        (m.add((g * rows + k) * LANES), m_stride),
-                        ends,
-                        y,
-                    )
-                };
-            }
-        }
-    });
+        },
+    );
 }
 
 /// `Bt max(d, floor)` of one group in one channel and all columns of the filter, point p to `out[p * stride ..]`.
 ///
 /// # Safety
-/// AVX-512 is there; `x` has the sizes of `shape`; `out` has a line a column at every point.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_input<const P: usize, const N: usize>(
+/// As [`Lanes`]; `x` has the sizes of `shape`; `out` has a line a column at every point.
+#[inline(always)]
+unsafe fn transform_input<V: Lanes, const P: usize, const N: usize>(
     scheme: &Scheme<P>,
     shape: &ConvShape,
     group: &Group,
@@ -247,14 +263,14 @@ unsafe fn transform_input<const P: usize, const N: usize>(
     let window: *mut f32 = window.as_mut_ptr().cast();
     // SAFETY: as the function promises; the window holds N rows of at most `COLUMNS` lines.
     unsafe {
-        group.sources.read(x.as_ptr().add(channel * area), area, _mm512_set1_ps(floor), window);
+        group.sources.read(x.as_ptr().add(channel * area), area, V::splat(floor), window);
         for column in 0..columns {
-            let mut d = [_mm512_setzero_ps(); N];
+            let mut d = [V::zero(); N];
             for (i, d) in d.iter_mut().enumerate() {
-                *d = _mm512_load_ps(window.add((i * columns + column) * LANES));
+                *d = V::load(window.add((i * columns + column) * LANES));
             }
-            for (p, v) in transform::input::<P, N>(scheme, d).into_iter().enumerate() {
-                _mm512_store_ps(out.add(p * stride + column * LANES), v);
+            for (p, v) in transform::input::<V, P, N>(scheme, d).into_iter().enumerate() {
+                V::store(out.add(p * stride + column * LANES), v);
             }
         }
     }
@@ -263,11 +279,10 @@ unsafe fn transform_input<const P: usize, const N: usize>(
 /// `max(At m + bias, floor)` of one group in channel `k`, zero where the gate is not positive, stored.
 ///
 /// # Safety
-/// AVX-512 is there; `m` has a line at every point; `y` and the gate have the sizes of `shape`, and nobody else writes
+/// As [`Lanes`]; `m` has a line at every point; `y` and the gate have the sizes of `shape`, and nobody else writes
 /// these tiles.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_output<const P: usize, const N: usize>(
+#[inline(always)]
+unsafe fn transform_output<V: Lanes, const P: usize, const N: usize>(
     scheme: &Scheme<P>,
     shape: &ConvShape,
     group: &Group,
@@ -277,12 +292,12 @@ unsafe fn transform_output<const P: usize, const N: usize>(
     y: *mut f32,
 ) {
     let (width, area) = (shape.out_width(), shape.out_height() * shape.out_width());
-    let mut points = [_mm512_setzero_ps(); N];
+    let mut points = [V::zero(); N];
     for (p, v) in points.iter_mut().enumerate() {
         // SAFETY: as the function promises.
-        *v = unsafe { _mm512_load_ps(m.add(p * stride)) };
+        *v = unsafe { V::load(m.add(p * stride)) };
     }
-    let mut pixels = transform::output::<P, N>(scheme, points);
+    let mut pixels = transform::output::<V, P, N>(scheme, points);
     for v in &mut pixels {
         *v = ends.apply(k, *v);
     }

@@ -3,7 +3,7 @@
 //! Interpolation points: 0, `P` pairs of ± and infinity: N = 2 P + 2 = r + 3 of them. With `d` the N inputs, `g` the
 //! r taps and `y` the four outputs, `y = At [(G g) . (Bt d)]`. Points of a pair share their even and odd parts.
 
-use std::arch::x86_64::*;
+use crate::kernels::cpu::lanes::Lanes;
 
 /// The outputs of a tile.
 pub(super) const OUTPUTS: usize = 4;
@@ -67,67 +67,58 @@ const fn product<const P: usize>(points: &[f64; P], skipped: usize) -> ([f64; P]
     (coefficients, 1.0)
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn splat(x: f32) -> __m512 {
-    _mm512_set1_ps(x)
-}
-
 /// `Bt d`: inputs to the transform domain.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn input<const P: usize, const N: usize>(s: &Scheme<P>, d: [__m512; N]) -> [__m512; N] {
-    let mut v = [_mm512_setzero_ps(); N];
+#[inline(always)]
+pub(super) fn input<V: Lanes, const P: usize, const N: usize>(s: &Scheme<P>, d: [V; N]) -> [V; N] {
+    let mut v = [V::zero(); N];
     (v[0], v[N - 1]) = (d[N - 2], d[N - 1]);
     for k in 0..P {
-        v[0] = _mm512_fmadd_ps(splat(s.all[k]), d[2 * k], v[0]);
-        v[N - 1] = _mm512_fmadd_ps(splat(s.all[k]), d[2 * k + 1], v[N - 1]);
+        v[0] = V::mul_add(V::splat(s.all[k]), d[2 * k], v[0]);
+        v[N - 1] = V::mul_add(V::splat(s.all[k]), d[2 * k + 1], v[N - 1]);
     }
     for i in 0..P {
         let (mut even, mut odd) = (d[N - 2], d[N - 3]);
         for k in 0..P - 1 {
-            even = _mm512_fmadd_ps(splat(s.others[i][k]), d[2 * k + 2], even);
-            odd = _mm512_fmadd_ps(splat(s.others[i][k]), d[2 * k + 1], odd);
+            even = V::mul_add(V::splat(s.others[i][k]), d[2 * k + 2], even);
+            odd = V::mul_add(V::splat(s.others[i][k]), d[2 * k + 1], odd);
         }
-        v[2 * i + 1] = _mm512_fmadd_ps(splat(s.points[i]), odd, even);
-        v[2 * i + 2] = _mm512_fnmadd_ps(splat(s.points[i]), odd, even);
+        v[2 * i + 1] = V::mul_add(V::splat(s.points[i]), odd, even);
+        v[2 * i + 2] = V::neg_mul_add(V::splat(s.points[i]), odd, even);
     }
     v
 }
 
 /// `G g`: filter taps to the transform domain.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn filter<const P: usize, const N: usize>(s: &Scheme<P>, g: &[__m512]) -> [__m512; N] {
-    let mut v = [_mm512_setzero_ps(); N];
-    v[0] = _mm512_div_ps(g[0], splat(s.all[0]));
+#[inline(always)]
+pub(super) fn filter<V: Lanes, const P: usize, const N: usize>(s: &Scheme<P>, g: &[V]) -> [V; N] {
+    let mut v = [V::zero(); N];
+    v[0] = V::div(g[0], V::splat(s.all[0]));
     v[N - 1] = g[g.len() - 1];
     for i in 0..P {
-        let square = splat(s.points[i] * s.points[i]);
-        let [mut even, mut odd] = [_mm512_setzero_ps(); 2];
+        let square = V::splat(s.points[i] * s.points[i]);
+        let [mut even, mut odd] = [V::zero(); 2];
         for (k, tap) in g.iter().enumerate().rev() {
             let part = if k % 2 == 0 { &mut even } else { &mut odd };
-            *part = _mm512_fmadd_ps(square, *part, *tap);
+            *part = V::mul_add(square, *part, *tap);
         }
-        odd = _mm512_mul_ps(splat(s.points[i]), odd);
-        v[2 * i + 1] = _mm512_mul_ps(splat(s.scales[i]), _mm512_add_ps(even, odd));
-        v[2 * i + 2] = _mm512_mul_ps(splat(s.scales[i]), _mm512_sub_ps(even, odd));
+        odd = V::mul(V::splat(s.points[i]), odd);
+        v[2 * i + 1] = V::mul(V::splat(s.scales[i]), V::add(even, odd));
+        v[2 * i + 2] = V::mul(V::splat(s.scales[i]), V::sub(even, odd));
     }
     v
 }
 
 /// `At m`: transform domain to four outputs.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn output<const P: usize, const N: usize>(s: &Scheme<P>, m: [__m512; N]) -> [__m512; OUTPUTS] {
-    let mut y = [m[0], _mm512_setzero_ps(), _mm512_setzero_ps(), m[N - 1]];
+#[inline(always)]
+pub(super) fn output<V: Lanes, const P: usize, const N: usize>(s: &Scheme<P>, m: [V; N]) -> [V; OUTPUTS] {
+    let mut y = [m[0], V::zero(), V::zero(), m[N - 1]];
     for i in 0..P {
-        let (sum, difference) = (_mm512_add_ps(m[2 * i + 1], m[2 * i + 2]), _mm512_sub_ps(m[2 * i + 1], m[2 * i + 2]));
+        let (sum, difference) = (V::add(m[2 * i + 1], m[2 * i + 2]), V::sub(m[2 * i + 1], m[2 * i + 2]));
         let a = s.points[i];
-        y[0] = _mm512_add_ps(y[0], sum);
-        y[1] = _mm512_fmadd_ps(splat(a), difference, y[1]);
-        y[2] = _mm512_fmadd_ps(splat(a * a), sum, y[2]);
-        y[3] = _mm512_fmadd_ps(splat(a * a * a), difference, y[3]);
+        y[0] = V::add(y[0], sum);
+        y[1] = V::mul_add(V::splat(a), difference, y[1]);
+        y[2] = V::mul_add(V::splat(a * a), sum, y[2]);
+        y[3] = V::mul_add(V::splat(a * a * a), difference, y[3]);
     }
     y
 }

@@ -1,4 +1,4 @@
-//! Stands in for `implicit` on machines that have no AVX-512 to offer.
+//! Stands in for `implicit` on machines that have neither AVX2 nor AVX-512 to offer.
 
 use crate::kernels::conv::Relus;
 use crate::kernels::cpu::parallel::Shared;

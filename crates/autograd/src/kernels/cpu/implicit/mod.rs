@@ -1,20 +1,20 @@
 //! Convolution as a product with patches that are made near the core, a slice of their depth at a time: any filter,
-//! padding and stride, AVX-512, f32.
+//! padding and stride, AVX-512 and AVX2, f32.
 //!
 //! Lanes are output pixels, counted through all images of the batch, so that small images fill them too. What a task
 //! makes lies as `[group of 16 pixels][depth][16]`, which [`lane_gemm`] multiplies without packing. The work split
 //! depends on shapes only.
 //!
-//! The functions here are safe to call where AVX-512 is there, with slices of the shape's lengths; `conv.rs` checks both.
+//! The functions here are safe to call where [`Lanes`] are, with slices of the shape's lengths; `conv.rs` checks both.
 
 mod filter;
 mod phases;
 
-use std::arch::x86_64::*;
-
 use rayon::prelude::*;
 
-use super::lanes::{BLOCK, Ends, Filter, LANES, Patches, Piece, Sources, Strides, WHOLE, lane_gemm, with_scratch};
+use super::lanes::{
+    BLOCK, Ends, Filter, LANES, Lanes, Patches, Piece, Sources, Strides, WHOLE, with_scratch, with_widest,
+};
 use super::parallel::Shared;
 use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;
@@ -31,23 +31,29 @@ const SLICE: usize = 192;
 
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(super) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
-    correlate(shape, x, Filter::of_convolution(shape, w), Ends::of_convolution(bias, relus), y);
+    with_widest!(correlate(shape, x, Filter::of_convolution(shape, w), Ends::of_convolution(bias, relus), y));
 }
 
 /// The cotangent of `x` from that of `y`, zero where `gate` is not positive; `shape` is the forward convolution's, of
 /// stride 1.
 pub(super) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
-    correlate(&shape.adjoint(), gy, Filter::of_adjoint(shape, w), Ends::of_adjoint(gate), gx);
+    with_widest!(correlate(&shape.adjoint(), gy, Filter::of_adjoint(shape, w), Ends::of_adjoint(gate), gx));
 }
 
-fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
+fn correlate<V: Lanes>(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared<f32>) {
     let depth = filter.depth * filter.taps;
     let filter_blocks = filter.lanes.div_ceil(LANES);
     with_scratch(&WHOLE, |[packed, ..]| {
         let packed = Shared::new(packed.floats(filter_blocks * depth * LANES));
         (0..filter_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: AVX-512 is there; each block writes its own lines.
-            unsafe { pack_filter(filter, block, packed.pointer().add(block * depth * LANES)) }
+            // SAFETY: the features are there; each block writes its own lines.
+            unsafe {
+                let out = packed.pointer().add(block * depth * LANES);
+                V::run(
+                    #[inline(always)]
+                    || pack_filter::<V>(filter, block, out),
+                )
+            }
         });
         let patches = Patches::of_pixels(shape);
         let groups = patches.groups();
@@ -57,7 +63,12 @@ fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, y: Shared
             let [first, end] = [block, block + 1].map(|i| (units * i / blocks * UNIT).min(groups));
             let groups: Vec<Group> = (first..end).map(|group| Group::new(shape, &patches, group)).collect();
             // SAFETY: as above; groups do not overlap in y.
-            unsafe { correlate_block(shape, &groups, x, packed.pointer(), ends, y.pointer()) }
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || correlate_block::<V>(shape, &groups, x, packed.pointer(), ends, y.pointer()),
+                )
+            }
         });
     });
 }
@@ -70,15 +81,15 @@ fn block_count(units: usize) -> usize {
 /// 16 filters in all their depths and taps: `[depth][tap][16]`.
 ///
 /// # Safety
-/// AVX-512 is there; `out` has room for the block.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn pack_filter(filter: Filter, block: usize, out: *mut f32) {
+/// As [`Lanes`]; `out` has room for the block.
+#[inline(always)]
+unsafe fn pack_filter<V: Lanes>(filter: Filter, block: usize, out: *mut f32) {
     for d in 0..filter.depth {
         for i in 0..filter.taps {
             // SAFETY: as the function promises.
             unsafe {
-                let v = filter.gather(block, d, i);
-                _mm512_store_ps(out.add((d * filter.taps + i) * LANES), v);
+                let v: V = filter.gather(block, d, i);
+                V::store(out.add((d * filter.taps + i) * LANES), v);
             }
         }
     }
@@ -109,44 +120,55 @@ impl Group {
 /// Takes some groups through patches, products and stores on one thread.
 ///
 /// # Safety
-/// AVX-512 is there; `x`, `filter` (packed) and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn correlate_block(shape: &ConvShape, groups: &[Group], x: &[f32], filter: *const f32, ends: Ends, y: *mut f32) {
+/// As [`Lanes`]; `x`, `filter` (packed) and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
+#[inline(always)]
+unsafe fn correlate_block<V: Lanes>(
+    shape: &ConvShape,
+    groups: &[Group],
+    x: &[f32],
+    filter: *const f32,
+    ends: Ends,
+    y: *mut f32,
+) {
     let taps = shape.kernel[0] * shape.kernel[1];
     let depth = shape.in_channels * taps;
     let slices = depth.div_ceil(SLICE).min(shape.in_channels);
     let widest = shape.in_channels.div_ceil(slices);
     let (area, out_area) = (shape.height * shape.width, shape.out_height() * shape.out_width());
     let (rows, count) = (shape.out_channels.next_multiple_of(8), groups.len());
-    let floor = _mm512_set1_ps(ends.input_floor);
-    with_scratch(&BLOCK, |[v, sums]| {
-        let (v, sums) = (v.floats(count * widest * taps * LANES), sums.floats(count * rows * LANES));
-        for first in (0..shape.in_channels).step_by(widest) {
-            let channels = first..(first + widest).min(shape.in_channels);
-            let slice = channels.len() * taps;
-            for (i, c) in channels.enumerate() {
-                for (g, group) in groups.iter().enumerate() {
-                    let out = (g * slice + i * taps) * LANES;
-                    // SAFETY: as the function promises.
-                    unsafe { group.sources.read(x.as_ptr().add(c * area), area, floor, v.add(out)) };
+    let floor = V::splat(ends.input_floor);
+    with_scratch(
+        &BLOCK,
+        #[inline(always)]
+        |[v, sums]| {
+            let (v, sums) = (v.floats(count * widest * taps * LANES), sums.floats(count * rows * LANES));
+            for first in (0..shape.in_channels).step_by(widest) {
+                let channels = first..(first + widest).min(shape.in_channels);
+                let slice = channels.len() * taps;
+                for (i, c) in channels.enumerate() {
+                    for (g, group) in groups.iter().enumerate() {
+                        let out = (g * slice + i * taps) * LANES;
+                        // SAFETY: as the function promises.
+                        unsafe { group.sources.read(x.as_ptr().add(c * area), area, floor, v.add(out)) };
+                    }
                 }
-            }
-            let strides = Strides { a: depth * LANES, b: slice * LANES, out: rows * LANES };
-            // SAFETY: as the function promises.
-            unsafe {
-                lane_gemm((rows, count, slice), filter.add(first * taps * LANES), v, sums, strides, first > 0);
-            }
-        }
-        for k in 0..shape.out_channels {
-            for (g, group) in groups.iter().enumerate() {
+                let strides = Strides { a: depth * LANES, b: slice * LANES, out: rows * LANES };
                 // SAFETY: as the function promises.
                 unsafe {
-                    let sums = ends.apply(k, _mm512_load_ps(sums.add((g * rows + k) * LANES)));
-                    for target in &group.targets {
-                        ends.store(target.shifted(k * out_area), sums, y);
+                    V::products((rows, count, slice), filter.add(first * taps * LANES), v, sums, strides, first > 0);
+                }
+            }
+            for k in 0..shape.out_channels {
+                for (g, group) in groups.iter().enumerate() {
+                    // SAFETY: as the function promises.
+                    unsafe {
+                        let sums = ends.apply(k, V::load(sums.add((g * rows + k) * LANES)));
+                        for target in &group.targets {
+                            ends.store(target.shifted(k * out_area), sums, y);
+                        }
                     }
                 }
             }
-        }
-    });
+        },
+    );
 }

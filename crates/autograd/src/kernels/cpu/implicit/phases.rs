@@ -5,14 +5,14 @@
 //! cotangent is what it reads, and what a phase reads of it is one piece of the depth.
 //! FLOPs: 2 taps K C N OH OW, as the definition has; memory: each cotangent is read once, each result written once.
 
-use std::arch::x86_64::*;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::{SLICE, UNIT};
 use crate::kernels::cpu::lanes::{
-    BLOCK, Ends, Filter, LANES, Patches, Piece, Sources, Strides, WHOLE, first_windows, lane_gemm, with_scratch,
+    BLOCK, Ends, Filter, LANES, Lanes, Patches, Piece, Sources, Strides, WHOLE, first_windows, with_scratch,
+    with_widest,
 };
 use crate::kernels::cpu::parallel::Shared;
 use crate::ops::conv::ConvShape;
@@ -62,6 +62,10 @@ pub(in crate::kernels::cpu) fn input_gradient_by_phases(
     gate: Option<&[f32]>,
     gx: Shared<f32>,
 ) {
+    with_widest!(gradient(shape, gy, w, gate, gx));
+}
+
+fn gradient<V: Lanes>(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
     let filter = Filter { flipped: false, ..Filter::of_adjoint(shape, w) };
     let phases = Phase::all(shape.kernel);
     let (filter_blocks, ends) = (filter.lanes.div_ceil(LANES), Ends::of_adjoint(gate));
@@ -69,8 +73,13 @@ pub(in crate::kernels::cpu) fn input_gradient_by_phases(
     with_scratch(&WHOLE, |[packed, ..]| {
         let packed = Shared::new(packed.floats(filter_blocks * filter.depth * filter.taps * LANES));
         (0..filter_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: AVX-512 is there; each block writes its own lines of each phase.
-            unsafe { pack(filter, &phases, block, &slices, packed.pointer()) }
+            // SAFETY: the features are there; each block writes its own lines of each phase.
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || pack::<V>(filter, &phases, block, &slices, packed.pointer()),
+                )
+            }
         });
         let patches = Patches::of_phases(shape);
         let groups = patches.groups();
@@ -80,7 +89,12 @@ pub(in crate::kernels::cpu) fn input_gradient_by_phases(
             let [first, end] = [block, block + 1].map(|i| (units * i / blocks * UNIT).min(groups));
             let groups: Vec<Group> = (first..end).map(|group| Group::new(shape, &patches, group)).collect();
             // SAFETY: as above; groups do not overlap in gx.
-            unsafe { block_of_cells(shape, &phases, &slices, &groups, gy, packed.pointer(), ends, gx.pointer()) }
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || block_of_cells::<V>(shape, &phases, &slices, &groups, gy, packed.pointer(), ends, gx.pointer()),
+                )
+            }
         });
     });
 }
@@ -94,9 +108,9 @@ fn slices(depth: usize) -> Vec<Range<usize>> {
 /// 16 filters, phase after phase: `[slice][tap][channel][16]`.
 ///
 /// # Safety
-/// AVX-512 is there; `out` has room for all blocks of all phases.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn pack(filter: Filter, phases: &[Phase; 4], block: usize, slices: &[Range<usize>], out: *mut f32) {
+/// As [`Lanes`]; `out` has room for all blocks of all phases.
+#[inline(always)]
+unsafe fn pack<V: Lanes>(filter: Filter, phases: &[Phase; 4], block: usize, slices: &[Range<usize>], out: *mut f32) {
     let blocks = filter.lanes.div_ceil(LANES);
     let mut start = 0;
     for phase in phases {
@@ -105,7 +119,7 @@ unsafe fn pack(filter: Filter, phases: &[Phase; 4], block: usize, slices: &[Rang
         for slice in slices {
             for (tap, d) in phase.taps.iter().flat_map(|tap| slice.clone().map(move |d| (*tap, d))) {
                 // SAFETY: as the function promises.
-                unsafe { _mm512_store_ps(out.add(line * LANES), filter.gather(block, d, tap)) };
+                unsafe { V::store(out.add(line * LANES), filter.gather::<V>(block, d, tap)) };
                 line += 1;
             }
         }
@@ -145,10 +159,10 @@ impl Group {
 /// Takes some groups through windows, products and stores on one thread.
 ///
 /// # Safety
-/// AVX-512 is there; `gy`, `filter` (packed) and `gx` have the sizes of `shape`; nobody else writes these groups of `gx`.
+/// As [`Lanes`]; `gy`, `filter` (packed) and `gx` have the sizes of `shape`; nobody else writes these groups of `gx`.
 #[allow(clippy::too_many_arguments, reason = "the inner call of one function")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn block_of_cells(
+#[inline(always)]
+unsafe fn block_of_cells<V: Lanes>(
     shape: &ConvShape,
     phases: &[Phase; 4],
     slices: &[Range<usize>],
@@ -162,57 +176,52 @@ unsafe fn block_of_cells(
     let (rows, blocks) = (shape.in_channels.next_multiple_of(8), shape.in_channels.div_ceil(LANES));
     let (area, out_area) = (shape.out_height() * shape.out_width(), shape.height * shape.width);
     let widest = slices.first().map_or(0, Range::len);
-    let floor = _mm512_set1_ps(ends.input_floor);
-    with_scratch(&BLOCK, |[v, sums]| {
-        let (v, sums) = (v.floats(count * widest * WINDOW * LANES), sums.floats(count * 4 * rows * LANES));
-        for slice in slices {
-            let (first, len) = (slice.start, slice.len());
-            for (i, k) in slice.clone().enumerate() {
-                for (g, group) in groups.iter().enumerate() {
-                    let out = (g * WINDOW * len + i) * LANES;
-                    // SAFETY: as the function promises.
-                    unsafe {
-                        group.sources.read_apart(gy.as_ptr().add(k * area), area, floor, (v.add(out), len * LANES));
+    let floor = V::splat(ends.input_floor);
+    with_scratch(
+        &BLOCK,
+        #[inline(always)]
+        |[v, sums]| {
+            let (v, sums) = (v.floats(count * widest * WINDOW * LANES), sums.floats(count * 4 * rows * LANES));
+            for slice in slices {
+                let (first, len) = (slice.start, slice.len());
+                for (i, k) in slice.clone().enumerate() {
+                    for (g, group) in groups.iter().enumerate() {
+                        let out = (g * WINDOW * len + i) * LANES;
+                        // SAFETY: as the function promises.
+                        unsafe {
+                            group.sources.read_apart(gy.as_ptr().add(k * area), area, floor, (v.add(out), len * LANES));
+                        }
                     }
                 }
-            }
-            let mut start = 0;
-            for (p, phase) in phases.iter().enumerate() {
-                let taps = phase.taps.len();
-                let strides = Strides { a: taps * depth * LANES, b: WINDOW * len * LANES, out: 4 * rows * LANES };
-                // SAFETY: as the function promises.
-                unsafe {
-                    let a = filter.add((start + first * taps) * LANES);
-                    let (b, sums) = (v.add(phase.first * len * LANES), sums.add(p * rows * LANES));
-                    lane_gemm((rows, count, taps * len), a, b, sums, strides, first > 0);
-                }
-                start += blocks * taps * depth;
-            }
-        }
-        for c in 0..shape.in_channels {
-            for (g, group) in groups.iter().enumerate() {
-                for (odd, targets) in group.targets.iter().enumerate() {
+                let mut start = 0;
+                for (p, phase) in phases.iter().enumerate() {
+                    let taps = phase.taps.len();
+                    let strides = Strides { a: taps * depth * LANES, b: WINDOW * len * LANES, out: 4 * rows * LANES };
                     // SAFETY: as the function promises.
                     unsafe {
-                        let row = |p: usize| _mm512_load_ps(sums.add(((4 * g + p) * rows + c) * LANES));
-                        let pair = woven(row(2 * odd), row(2 * odd + 1)).map(|v| ends.apply(c, v));
-                        for target in targets {
-                            for (piece, v) in target.iter().zip(pair) {
-                                ends.store(piece.shifted(c * out_area), v, gx);
+                        let a = filter.add((start + first * taps) * LANES);
+                        let (b, sums) = (v.add(phase.first * len * LANES), sums.add(p * rows * LANES));
+                        V::products((rows, count, taps * len), a, b, sums, strides, first > 0);
+                    }
+                    start += blocks * taps * depth;
+                }
+            }
+            for c in 0..shape.in_channels {
+                for (g, group) in groups.iter().enumerate() {
+                    for (odd, targets) in group.targets.iter().enumerate() {
+                        // SAFETY: as the function promises.
+                        unsafe {
+                            let even = sums.add(((4 * g + 2 * odd) * rows + c) * LANES);
+                            let pair = V::woven(V::load(even), V::load(even.add(rows * LANES)));
+                            for target in targets {
+                                for (piece, v) in target.iter().zip(pair) {
+                                    ends.store(piece.shifted(c * out_area), ends.apply(c, v), gx);
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-    });
-}
-
-/// The lanes of both, in turns.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn woven(even: __m512, odd: __m512) -> [__m512; 2] {
-    let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-    [_mm512_permutex2var_ps(even, low, odd), _mm512_permutex2var_ps(even, high, odd)]
+        },
+    );
 }

@@ -1,19 +1,25 @@
-//! What the AVX-512 convolutions share: products over 16 lanes, buffers that stay, and the two ways to read a filter.
+//! What the convolutions over 16 lanes share: the lanes of an instruction set and their products, buffers that stay, and the
+//! two ways to read a filter.
 
-mod gemm;
+mod avx2;
+mod avx512;
 mod patches;
 mod scratch;
 mod transpose;
+mod vector;
 
-use std::arch::x86_64::*;
-
-pub(super) use gemm::{LANES, Strides, lane_gemm};
+pub(super) use avx2::Avx2;
+pub(super) use avx512::Avx512;
 pub(super) use patches::{Patches, Piece, Run, Sources, first_windows};
 pub(super) use scratch::{BLOCK, Line, WHOLE, point_stride, with_scratch};
 pub(super) use transpose::{transpose, transpose_planes};
+pub(super) use vector::{Lanes, Strides, with_widest};
 
 use crate::kernels::conv::Relus;
 use crate::ops::conv::ConvShape;
+
+/// Floats that kernels take as one vector.
+pub(super) const LANES: usize = 16;
 
 /// The same filter read two ways: as the convolution's, or flipped as the input gradient's.
 #[derive(Clone, Copy)]
@@ -51,18 +57,19 @@ impl<'a> Filter<'a> {
     /// Tap `i` of 16 lanes, those of `block`, in depth `d`.
     ///
     /// # Safety
-    /// AVX-512 is there; block and depth are the filter's.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    pub(super) unsafe fn gather(&self, block: usize, d: usize, i: usize) -> __m512 {
+    /// As [`Lanes`]; block and depth are the filter's.
+    #[inline(always)]
+    pub(super) unsafe fn gather<V: Lanes>(&self, block: usize, d: usize, i: usize) -> V {
         let first = block * LANES;
         let mask = u16::MAX >> (LANES - (self.lanes - first).min(LANES));
-        let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        let distances = _mm512_mullo_epi32(lane, _mm512_set1_epi32(self.lane_stride as i32));
+        let mut distances = [0; LANES];
+        for (lane, distance) in distances.iter_mut().enumerate() {
+            *distance = (lane * self.lane_stride) as i32;
+        }
         // SAFETY: as the function promises.
         unsafe {
             let base = self.values.as_ptr().add(first * self.lane_stride + d * self.depth_stride + self.tap(i));
-            _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, distances, base)
+            V::gather(mask, &distances, base)
         }
     }
 }
@@ -89,27 +96,28 @@ impl<'a> Ends<'a> {
     }
 
     /// `max(sums + bias, floor)` in channel `k`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    pub(super) fn apply(&self, k: usize, sums: __m512) -> __m512 {
-        let bias = self.bias.map_or(0.0, |bias| bias[k]);
-        _mm512_max_ps(_mm512_set1_ps(self.floor), _mm512_add_ps(sums, _mm512_set1_ps(bias)))
+    #[inline(always)]
+    pub(super) fn apply<V: Lanes>(&self, k: usize, sums: V) -> V {
+        let bias = match self.bias {
+            Some(bias) => bias[k],
+            None => 0.0,
+        };
+        V::max(V::splat(self.floor), V::add(sums, V::splat(bias)))
     }
 
     /// Stores the lanes of a piece of `y`, zero where the gate is not positive.
     ///
     /// # Safety
-    /// AVX-512 is there; the lanes of `piece` are inside `y` and the gate, and nobody else writes them.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    pub(super) unsafe fn store(&self, Piece { mask, offset }: Piece, mut v: __m512, y: *mut f32) {
+    /// As [`Lanes`]; the lanes of `piece` are inside `y` and the gate, and nobody else writes them.
+    #[inline(always)]
+    pub(super) unsafe fn store<V: Lanes>(&self, Piece { mask, offset }: Piece, mut v: V, y: *mut f32) {
         if let Some(gate) = self.gate {
             // SAFETY: lanes outside the mask are not read.
-            let gate = unsafe { _mm512_maskz_loadu_ps(mask, gate.as_ptr().wrapping_offset(offset)) };
-            v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v);
+            let gate = unsafe { V::load_masked(mask, gate.as_ptr().wrapping_offset(offset)) };
+            v = V::where_positive(gate, v);
         }
         // SAFETY: lanes outside the mask are not written.
-        unsafe { _mm512_mask_storeu_ps(y.wrapping_offset(offset), mask, v) };
+        unsafe { V::store_masked(y.wrapping_offset(offset), mask, v) };
     }
 }
 

@@ -1,9 +1,9 @@
 //! What 16 places of a filter read, as vectors: a tap's lanes are picked up from where the image lies.
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
-use super::LANES;
+use super::{LANES, Lanes};
 use crate::kernels::cpu::im2col::inside;
 use crate::ops::conv::ConvShape;
 
@@ -189,11 +189,16 @@ impl Sources {
     /// The taps of one channel, `[tap][16]`, not below `floor`; planes to come, `area` apart, are fetched ahead.
     ///
     /// # Safety
-    /// AVX-512 is there; `plane` is a channel's plane in image 0 of the batch that made the sources; `out` is aligned
+    /// As [`Lanes`]; `plane` is a channel's plane in image 0 of the batch that made the sources; `out` is aligned
     /// and has room for the taps.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    pub(in crate::kernels::cpu) unsafe fn read(&self, plane: *const f32, area: usize, floor: __m512, out: *mut f32) {
+    #[inline(always)]
+    pub(in crate::kernels::cpu) unsafe fn read<V: Lanes>(
+        &self,
+        plane: *const f32,
+        area: usize,
+        floor: V,
+        out: *mut f32,
+    ) {
         // SAFETY: as the function promises.
         unsafe { self.read_apart(plane, area, floor, (out, LANES)) }
     }
@@ -202,13 +207,12 @@ impl Sources {
     ///
     /// # Safety
     /// As [`Sources::read`]; `stride` is a multiple of 16.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    pub(in crate::kernels::cpu) unsafe fn read_apart(
+    #[inline(always)]
+    pub(in crate::kernels::cpu) unsafe fn read_apart<V: Lanes>(
         &self,
         plane: *const f32,
         area: usize,
-        floor: __m512,
+        floor: V,
         (out, stride): (*mut f32, usize),
     ) {
         match self {
@@ -216,17 +220,17 @@ impl Sources {
                 let ahead = plane.wrapping_add(AHEAD * area);
                 let mut first = 0;
                 for (tap, end) in ends.iter().enumerate() {
-                    let mut v = _mm512_setzero_ps();
+                    let mut v = V::zero();
                     for piece in &pieces[first..*end] {
                         // SAFETY: lanes outside the mask are not read; a prefetch may point anywhere.
                         unsafe {
                             _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_offset(piece.offset).cast());
-                            v = _mm512_mask_loadu_ps(v, piece.mask, plane.wrapping_offset(piece.offset));
+                            v = V::load_over(v, piece.mask, plane.wrapping_offset(piece.offset));
                         }
                     }
                     first = *end;
                     // SAFETY: as the function promises.
-                    unsafe { _mm512_store_ps(out.add(tap * stride), _mm512_max_ps(floor, v)) }; // so a NaN stays
+                    unsafe { V::store(out.add(tap * stride), V::max(floor, v)) }; // so a NaN stays
                 }
             }
             Self::Gather(taps) => {
@@ -234,9 +238,8 @@ impl Sources {
                     let base = plane.wrapping_offset(piece.offset);
                     // SAFETY: lanes outside the mask are not read; else as the function promises.
                     unsafe {
-                        let distances = _mm512_loadu_si512(distances.as_ptr().cast());
-                        let v = _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), piece.mask, distances, base);
-                        _mm512_store_ps(out.add(tap * stride), _mm512_max_ps(floor, v));
+                        let v = V::gather(piece.mask, distances, base);
+                        V::store(out.add(tap * stride), V::max(floor, v));
                     }
                 }
             }

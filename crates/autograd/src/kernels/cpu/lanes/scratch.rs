@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::gemm::LANES;
+use super::LANES;
 
 /// A floor of 64-byte lines, so that every vector of 16 lanes is aligned.
 #[derive(Default)]
@@ -34,6 +34,7 @@ thread_local! {
 
 /// Lends a thread's scratch to `f`. Taken out, not borrowed: while it waits for its tasks, a
 /// thread may be given another convolution to do.
+#[inline(always)]
 pub(in crate::kernels::cpu) fn with_scratch<const N: usize, R>(
     key: &'static LocalKey<RefCell<[Scratch; N]>>,
     f: impl FnOnce(&mut [Scratch; N]) -> R,

@@ -2,7 +2,6 @@
 
 #![allow(clippy::needless_range_loop)] // columns of arrays of rows
 
-use std::arch::x86_64::*;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -12,7 +11,9 @@ use super::tiles::{
 };
 use super::{POINTS, cell_scale, transform};
 use crate::kernels::conv::Relus;
-use crate::kernels::cpu::lanes::{BLOCK, Ends, Filter, LANES, Strides, WHOLE, lane_gemm, point_stride, with_scratch};
+use crate::kernels::cpu::lanes::{
+    BLOCK, Ends, Filter, LANES, Lanes, Strides, WHOLE, point_stride, with_scratch, with_widest,
+};
 use crate::kernels::cpu::parallel::Shared;
 use crate::ops::conv::{ConvShape, Resample};
 
@@ -24,25 +25,30 @@ const TASKS: usize = 8;
 /// `y = x * w + bias`, with ReLUs before and after.
 pub(crate) fn convolution(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, relus: Relus, y: Shared<f32>) {
     let ends = Ends::of_convolution(bias, relus);
-    correlate(shape, x, Filter::of_convolution(shape, w), ends, cell_scale(shape), y);
+    with_widest!(correlate(shape, x, Filter::of_convolution(shape, w), ends, cell_scale(shape), y));
 }
 
 /// The cotangent of `x` from that of `y`, zero where `gate` is not positive; `shape` is the forward convolution's.
 pub(crate) fn input_gradient(shape: &ConvShape, gy: &[f32], w: &[f32], gate: Option<&[f32]>, gx: Shared<f32>) {
     let (filter, ends) = (Filter::of_adjoint(shape, w), Ends::of_adjoint(gate));
-    correlate(&shape.adjoint(), gy, filter, ends, cell_scale(shape), gx);
+    with_widest!(correlate(&shape.adjoint(), gy, filter, ends, cell_scale(shape), gx));
 }
 
 /// `scale` multiplies the sums.
-fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, scale: f32, y: Shared<f32>) {
+fn correlate<V: Lanes>(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, scale: f32, y: Shared<f32>) {
     let Filter { lanes: rows, depth, .. } = filter;
     let filter_blocks = rows.div_ceil(LANES);
     let filter_stride = point_stride(filter_blocks * depth * LANES);
     with_scratch(&WHOLE, |[whole, ..]| {
         let u = Shared::new(whole.floats(POINTS * filter_stride));
         (0..filter_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: AVX-512 is there; each block writes its own lines of u.
-            unsafe { transform_filter(filter, block, u.pointer(), filter_stride) }
+            // SAFETY: the features are there; each block writes its own lines of u.
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || transform_filter::<V>(filter, block, u.pointer(), filter_stride),
+                )
+            }
         });
         let grid = TileGrid::new(*shape);
         let groups = grid.groups();
@@ -53,7 +59,13 @@ fn correlate(shape: &ConvShape, x: &[f32], filter: Filter, ends: Ends, scale: f3
             let [first, end] = [part, part + 1].map(|i| filter_blocks * i / parts * LANES);
             let (u, y) = ((u.pointer().cast_const(), filter_stride), y.pointer());
             // SAFETY: as above; tiles of different groups and channels of different parts do not overlap in y.
-            unsafe { correlate_block(shape, &grid, (range, first..end.min(rows)), x, u, (ends, scale), y) }
+            unsafe {
+                let channels = first..end.min(rows);
+                V::run(
+                    #[inline(always)]
+                    || correlate_block::<V>(shape, &grid, (range, channels), x, u, (ends, scale), y),
+                )
+            }
         });
     });
 }
@@ -73,16 +85,16 @@ fn split(groups: usize, filter_blocks: usize) -> (usize, usize) {
 /// `G g Gt` of 16 filters in all their depths, point p to `u[p * point_stride ..]`.
 ///
 /// # Safety
-/// AVX-512 is there; `u` has room for this block at every point, and nobody else writes there.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stride: usize) {
+/// As [`Lanes`]; `u` has room for this block at every point, and nobody else writes there.
+#[inline(always)]
+unsafe fn transform_filter<V: Lanes>(filter: Filter, block: usize, u: *mut f32, point_stride: usize) {
     for d in 0..filter.depth {
-        let mut g = [_mm512_setzero_ps(); 9];
+        let mut g = [V::zero(); 9];
         for (i, tap) in g.iter_mut().enumerate() {
             // SAFETY: as the function promises.
             *tap = unsafe { filter.gather(block, d, i) };
         }
-        let mut rows = [[_mm512_setzero_ps(); 6]; 3];
+        let mut rows = [[V::zero(); 6]; 3];
         for (i, row) in rows.iter_mut().enumerate() {
             *row = transform::filter([g[3 * i], g[3 * i + 1], g[3 * i + 2]]);
         }
@@ -92,7 +104,7 @@ unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stri
             let column = transform::filter([rows[0][j], rows[1][j], rows[2][j]]);
             for (i, v) in column.into_iter().enumerate() {
                 // SAFETY: as the function promises.
-                unsafe { _mm512_store_ps(at.add((i * 6 + j) * point_stride), v) };
+                unsafe { V::store(at.add((i * 6 + j) * point_stride), v) };
             }
         }
     }
@@ -101,23 +113,23 @@ unsafe fn transform_filter(filter: Filter, block: usize, u: *mut f32, point_stri
 /// `Bt max(d, floor) B` of one group in one channel, point p to `out[p * stride ..]`.
 ///
 /// # Safety
-/// AVX-512 is there; `plane` is a plane of the grid that made `pairs`; `out` has a line at every point.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-pub(super) unsafe fn transform_input(
+/// As [`Lanes`]; `plane` is a plane of the grid that made `pairs`; `out` has a line at every point.
+#[inline(always)]
+pub(super) unsafe fn transform_input<V: Lanes>(
     plane: *const f32,
     floor: f32,
     Tiles { pairs, width, is_half }: Tiles,
     out: *mut f32,
     stride: usize,
 ) {
-    let mut rows = [[_mm512_setzero_ps(); 6]; 6];
-    let floor = _mm512_set1_ps(floor);
+    let mut rows = [[V::zero(); 6]; 6];
+    let floor = V::splat(floor);
     if is_half {
         for r in 0..4 {
             // SAFETY: as the function promises.
-            let window = unsafe { load_half_window_row(plane, pairs, r, width) };
-            let [a, b, c, d] = window.map(|v| _mm512_max_ps(floor, v));
+            let window = unsafe { load_half_window_row::<V>(plane, pairs, r, width) };
+            let [a, b, c, d] = window;
+            let [a, b, c, d] = [V::max(floor, a), V::max(floor, b), V::max(floor, c), V::max(floor, d)];
             let row = transform::input([a, b, b, c, c, d]);
             rows[(2 * r).saturating_sub(1)] = row;
             rows[(2 * r).min(5)] = row;
@@ -127,7 +139,7 @@ pub(super) unsafe fn transform_input(
             // SAFETY: as the function promises.
             let mut window = unsafe { load_window_row(plane, pairs, r, width) };
             for v in &mut window {
-                *v = _mm512_max_ps(floor, *v); // in this order a NaN stays
+                *v = V::max(floor, *v); // in this order a NaN stays
             }
             *row = transform::input(window);
         }
@@ -136,7 +148,7 @@ pub(super) unsafe fn transform_input(
         let column = transform::input([rows[0][j], rows[1][j], rows[2][j], rows[3][j], rows[4][j], rows[5][j]]);
         for (i, v) in column.into_iter().enumerate() {
             // SAFETY: as the function promises.
-            unsafe { _mm512_store_ps(out.add((i * 6 + j) * stride), v) };
+            unsafe { V::store(out.add((i * 6 + j) * stride), v) };
         }
     }
 }
@@ -146,11 +158,10 @@ pub(super) unsafe fn transform_input(
 /// resolution.
 ///
 /// # Safety
-/// AVX-512 is there; `m` has a line at every point; `plane` and `gate` are planes of the grid that
+/// As [`Lanes`]; `m` has a line at every point; `plane` and `gate` are planes of the grid that
 /// made `pairs`, and nobody else writes these tiles.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_output(
+#[inline(always)]
+unsafe fn transform_output<V: Lanes>(
     m: *const f32,
     stride: usize,
     (scale, bias, floor): (f32, f32, f32),
@@ -158,29 +169,29 @@ unsafe fn transform_output(
     plane: *mut f32,
     Tiles { pairs, width, is_half }: Tiles,
 ) {
-    let mut columns = [[_mm512_setzero_ps(); 4]; 6];
+    let mut columns = [[V::zero(); 4]; 6];
     for (j, column) in columns.iter_mut().enumerate() {
-        let mut points = [_mm512_setzero_ps(); 6];
+        let mut points = [V::zero(); 6];
         for (i, v) in points.iter_mut().enumerate() {
             // SAFETY: as the function promises.
-            *v = unsafe { _mm512_load_ps(m.add((i * 6 + j) * stride)) };
+            *v = unsafe { V::load(m.add((i * 6 + j) * stride)) };
         }
         *column = transform::output(points);
     }
     let c = &columns;
-    let mut rows = [[_mm512_setzero_ps(); 4]; 4];
+    let mut rows = [[V::zero(); 4]; 4];
     for (r, row) in rows.iter_mut().enumerate() {
         *row = transform::output([c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]]);
     }
-    let [scale, bias, floor] = [scale, bias, floor].map(|v| _mm512_set1_ps(v));
+    let [scale, bias, floor] = [V::splat(scale), V::splat(bias), V::splat(floor)];
     if is_half {
         for r in 0..2 {
             let (top, bottom) = (rows[2 * r], rows[2 * r + 1]);
-            let mut cells = [_mm512_setzero_ps(); 2];
+            let mut cells = [V::zero(); 2];
             for (i, cell) in cells.iter_mut().enumerate() {
-                let above = _mm512_add_ps(top[2 * i], top[2 * i + 1]);
-                let below = _mm512_add_ps(bottom[2 * i], bottom[2 * i + 1]);
-                *cell = _mm512_max_ps(floor, _mm512_fmadd_ps(_mm512_add_ps(above, below), scale, bias));
+                let above = V::add(top[2 * i], top[2 * i + 1]);
+                let below = V::add(bottom[2 * i], bottom[2 * i + 1]);
+                *cell = V::max(floor, V::mul_add(V::add(above, below), scale, bias));
             }
             // SAFETY: as the function promises.
             unsafe { store_cell_row(plane, pairs, r, width, cells) };
@@ -189,13 +200,13 @@ unsafe fn transform_output(
     }
     for (r, mut row) in rows.into_iter().enumerate() {
         for v in &mut row {
-            *v = _mm512_max_ps(floor, _mm512_fmadd_ps(*v, scale, bias));
+            *v = V::max(floor, V::mul_add(*v, scale, bias));
         }
         if let Some(gate) = gate {
             // SAFETY: as the function promises.
             let open = unsafe { load_tile_row(gate, pairs, r, width) };
             for (v, x) in row.iter_mut().zip(open) {
-                *v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), *v);
+                *v = V::where_positive(x, *v);
             }
         }
         // SAFETY: as the function promises.
@@ -207,9 +218,9 @@ unsafe fn transform_output(
 /// they stay near the core. The first of the channels is a multiple of 16.
 ///
 /// # Safety
-/// AVX-512 is there; `x`, `u` and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn correlate_block(
+/// As [`Lanes`]; `x`, `u` and `y` have the sizes of `shape`; nobody else writes these groups of `y`.
+#[inline(always)]
+unsafe fn correlate_block<V: Lanes>(
     shape: &ConvShape,
     grid: &TileGrid,
     (groups, channels): (Range<usize>, Range<usize>),
@@ -223,40 +234,44 @@ unsafe fn correlate_block(
     let rows = channels.len().next_multiple_of(8);
     let v_stride = point_stride(count * depth * LANES);
     let m_stride = point_stride(count * rows * LANES);
-    with_scratch(&BLOCK, |[v, m]| {
-        let (v, m) = (v.floats(POINTS * v_stride), m.floats(POINTS * m_stride));
-        let pairs: Vec<[Pair; 8]> = groups.map(|g| grid.group(g)).collect();
-        for (g, pairs) in pairs.iter().enumerate() {
-            for c in 0..depth {
-                // SAFETY: as the function promises.
-                unsafe {
-                    let plane = x.as_ptr().add(c * height * width);
-                    let tiles = Tiles { pairs, width, is_half: shape.resample == Resample::DoubleInput };
-                    transform_input(plane, ends.input_floor, tiles, v.add((g * depth + c) * LANES), v_stride);
+    with_scratch(
+        &BLOCK,
+        #[inline(always)]
+        |[v, m]| {
+            let (v, m) = (v.floats(POINTS * v_stride), m.floats(POINTS * m_stride));
+            let pairs: Vec<[Pair; 8]> = groups.map(|g| grid.group(g)).collect();
+            for (g, pairs) in pairs.iter().enumerate() {
+                for c in 0..depth {
+                    // SAFETY: as the function promises.
+                    unsafe {
+                        let plane = x.as_ptr().add(c * height * width);
+                        let tiles = Tiles { pairs, width, is_half: shape.resample == Resample::DoubleInput };
+                        transform_input::<V>(plane, ends.input_floor, tiles, v.add((g * depth + c) * LANES), v_stride);
+                    }
                 }
             }
-        }
-        let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
-        for p in 0..POINTS {
-            // SAFETY: as the function promises.
-            unsafe {
-                let u = u.add(p * filter_stride + channels.start * depth);
-                let (v, m) = (v.add(p * v_stride), m.add(p * m_stride));
-                lane_gemm((rows, count, depth), u, v, m, strides, false);
-            }
-        }
-        let area = out_height * out_width;
-        for (g, pairs) in pairs.iter().enumerate() {
-            for (row, k) in channels.clone().enumerate() {
+            let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
+            for p in 0..POINTS {
                 // SAFETY: as the function promises.
                 unsafe {
-                    let m = m.add((g * rows + row) * LANES);
-                    let bias = ends.bias.map_or(0.0, |b| b[k]);
-                    let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
-                    let tiles = Tiles { pairs, width: out_width, is_half: shape.resample == Resample::HalveOutput };
-                    transform_output(m, m_stride, (scale, bias, ends.floor), gate, y.add(k * area), tiles);
+                    let u = u.add(p * filter_stride + channels.start * depth);
+                    let (v, m) = (v.add(p * v_stride), m.add(p * m_stride));
+                    V::products((rows, count, depth), u, v, m, strides, false);
                 }
             }
-        }
-    });
+            let area = out_height * out_width;
+            for (g, pairs) in pairs.iter().enumerate() {
+                for (row, k) in channels.clone().enumerate() {
+                    // SAFETY: as the function promises.
+                    unsafe {
+                        let m = m.add((g * rows + row) * LANES);
+                        let bias = ends.bias.map_or(0.0, |b| b[k]);
+                        let gate = ends.gate.map(|x| x.as_ptr().add(k * area));
+                        let tiles = Tiles { pairs, width: out_width, is_half: shape.resample == Resample::HalveOutput };
+                        transform_output::<V>(m, m_stride, (scale, bias, ends.floor), gate, y.add(k * area), tiles);
+                    }
+                }
+            }
+        },
+    );
 }

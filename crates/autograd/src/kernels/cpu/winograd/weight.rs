@@ -2,15 +2,13 @@
 
 #![allow(clippy::needless_range_loop)] // columns of arrays of rows
 
-use std::arch::x86_64::*;
-
 use rayon::prelude::*;
 
 use super::correlate::transform_input;
 use super::tiles::{Pair, TileGrid, Tiles, load_cell_row, load_tile_row};
 use super::{POINTS, cell_scale, transform};
 use crate::kernels::cpu::lanes::{
-    LANES, Line, Strides, WHOLE, floor, lane_gemm, point_stride, transpose, with_scratch,
+    LANES, Lanes, Line, Strides, WHOLE, floor, point_stride, transpose, with_scratch, with_widest,
 };
 use crate::kernels::cpu::parallel::Shared;
 use crate::ops::conv::{ConvShape, Resample};
@@ -20,6 +18,10 @@ const ROUND_GROUPS: usize = 12;
 
 /// The cotangent of the filter from `x`, or its ReLU, and the cotangent of `y`, added up in the transform domain.
 pub(crate) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bool, gw: Shared<f32>) {
+    with_widest!(add_up(shape, x, gy, relu, gw));
+}
+
+fn add_up<V: Lanes>(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bool, gw: Shared<f32>) {
     let (c_blocks, k_blocks) = (shape.in_channels.div_ceil(LANES), shape.out_channels.div_ceil(LANES));
     let grid = TileGrid::new(*shape);
     let groups = grid.groups();
@@ -38,31 +40,42 @@ pub(crate) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bo
             let depth = range.len() * LANES;
             let pairs: Vec<[Pair; 8]> = range.map(|g| grid.group(g)).collect();
             (0..c_blocks + k_blocks).into_par_iter().for_each(|block| {
-                // SAFETY: AVX-512 is there; each task writes its own block of v or m.
+                // SAFETY: the features are there; each task writes its own block of v or m.
                 unsafe {
                     if block < c_blocks {
                         let out = v.pointer().add(block * depth * LANES);
-                        transposed::<true>(shape, (x.as_ptr(), floor(relu)), block, &pairs, out, v_stride);
+                        V::run(
+                            #[inline(always)]
+                            || transposed::<V, true>(shape, (x.as_ptr(), floor(relu)), block, &pairs, out, v_stride),
+                        );
                     } else {
                         let block = block - c_blocks;
                         let out = m.pointer().add(block * depth * LANES);
-                        transposed::<false>(shape, (gy.as_ptr(), floor(false)), block, &pairs, out, m_stride);
+                        V::run(
+                            #[inline(always)]
+                            || transposed::<V, false>(shape, (gy.as_ptr(), floor(false)), block, &pairs, out, m_stride),
+                        );
                     }
                 }
             });
             let strides = Strides { a: depth * LANES, b: depth * LANES, out: rows * LANES };
             (0..POINTS).into_par_iter().for_each(|p| {
                 let rows = shape.out_channels.next_multiple_of(8);
-                // SAFETY: AVX-512 is there; v and m were just filled; each task writes its own point of u.
+                // SAFETY: the features are there; v and m were just filled; each task writes its own point of u.
                 unsafe {
                     let (a, b) = (m.pointer().add(p * m_stride), v.pointer().add(p * v_stride));
-                    lane_gemm((rows, c_blocks, depth), a, b, u.pointer().add(p * u_stride), strides, round > 0);
+                    V::products((rows, c_blocks, depth), a, b, u.pointer().add(p * u_stride), strides, round > 0);
                 }
             });
         }
         (0..c_blocks).into_par_iter().for_each(|block| {
-            // SAFETY: AVX-512 is there; every point of u was filled; each task writes its own input channels.
-            unsafe { inverse_filter(shape, block, rows, u.pointer(), u_stride, gw.pointer()) };
+            // SAFETY: the features are there; every point of u was filled; each task writes its own input channels.
+            unsafe {
+                V::run(
+                    #[inline(always)]
+                    || inverse_filter::<V>(shape, block, rows, u.pointer(), u_stride, gw.pointer()),
+                )
+            };
         });
     });
 }
@@ -71,10 +84,14 @@ pub(crate) fn filter_gradient(shape: &ConvShape, x: &[f32], gy: &[f32], relu: bo
 ///
 /// # Safety
 /// As [`transform_input`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transform_cotangent(plane: *const f32, Tiles { pairs, width, is_half }: Tiles, out: *mut f32, stride: usize) {
-    let mut rows = [[_mm512_setzero_ps(); 6]; 4];
+#[inline(always)]
+unsafe fn transform_cotangent<V: Lanes>(
+    plane: *const f32,
+    Tiles { pairs, width, is_half }: Tiles,
+    out: *mut f32,
+    stride: usize,
+) {
+    let mut rows = [[V::zero(); 6]; 4];
     if is_half {
         for r in 0..2 {
             // SAFETY: as the function promises.
@@ -93,7 +110,7 @@ unsafe fn transform_cotangent(plane: *const f32, Tiles { pairs, width, is_half }
         let column = transform::output_adjoint([rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
         for (i, v) in column.into_iter().enumerate() {
             // SAFETY: as the function promises.
-            unsafe { _mm512_store_ps(out.add((i * 6 + j) * stride), v) };
+            unsafe { V::store(out.add((i * 6 + j) * stride), v) };
         }
     }
 }
@@ -101,9 +118,9 @@ unsafe fn transform_cotangent(plane: *const f32, Tiles { pairs, width, is_half }
 /// Transforms 16 channels of all groups of a round, tiles as depth and channels as lanes.
 ///
 /// # Safety
-/// AVX-512 is there; `image` has the sizes of `shape`; `out` has room for the block at every point.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn transposed<const INPUT: bool>(
+/// As [`Lanes`]; `image` has the sizes of `shape`; `out` has room for the block at every point.
+#[inline(always)]
+unsafe fn transposed<V: Lanes, const INPUT: bool>(
     shape: &ConvShape,
     (image, floor): (*const f32, f32),
     block: usize,
@@ -127,15 +144,15 @@ unsafe fn transposed<const INPUT: bool>(
                 let plane = image.add((first + lane) * area);
                 let (to, tiles) = (buffer.add(lane * LANES), Tiles { pairs, width, is_half });
                 if INPUT {
-                    transform_input(plane, floor, tiles, to, POINT);
+                    transform_input::<V>(plane, floor, tiles, to, POINT);
                 } else {
-                    transform_cotangent(plane, tiles, to, POINT);
+                    transform_cotangent::<V>(plane, tiles, to, POINT);
                 }
             }
         }
         for p in 0..POINTS {
             // SAFETY: as the function promises.
-            unsafe { transpose(buffer.add(p * POINT), out.add(p * stride + g * POINT)) };
+            unsafe { transpose::<V>(buffer.add(p * POINT), out.add(p * stride + g * POINT)) };
         }
     }
 }
@@ -143,21 +160,28 @@ unsafe fn transposed<const INPUT: bool>(
 /// `cell_scale * Gt u G` for 16 input channels and all output channels.
 ///
 /// # Safety
-/// AVX-512 is there; `u` holds `rows` by 16 lanes at every point; `gw` has the sizes of `shape`, and
+/// As [`Lanes`]; `u` holds `rows` by 16 lanes at every point; `gw` has the sizes of `shape`, and
 /// nobody else writes these input channels.
-#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-unsafe fn inverse_filter(shape: &ConvShape, block: usize, rows: usize, u: *const f32, stride: usize, gw: *mut f32) {
+#[inline(always)]
+unsafe fn inverse_filter<V: Lanes>(
+    shape: &ConvShape,
+    block: usize,
+    rows: usize,
+    u: *const f32,
+    stride: usize,
+    gw: *mut f32,
+) {
     let first = block * LANES;
     let lanes = LANES.min(shape.in_channels - first);
     let scale = cell_scale(shape);
     for k in 0..shape.out_channels {
-        let mut half = [[_mm512_setzero_ps(); 3]; 6];
+        let mut half = [[V::zero(); 3]; 6];
         for (j, column) in half.iter_mut().enumerate() {
-            let mut points = [_mm512_setzero_ps(); 6];
+            let mut points = [V::zero(); 6];
             for (i, v) in points.iter_mut().enumerate() {
                 let at = (i * 6 + j) * stride + (block * rows + k) * LANES;
                 // SAFETY: as the function promises.
-                *v = unsafe { _mm512_load_ps(u.add(at)) };
+                *v = unsafe { V::load(u.add(at)) };
             }
             *column = transform::filter_adjoint(points);
         }
@@ -167,7 +191,7 @@ unsafe fn inverse_filter(shape: &ConvShape, block: usize, rows: usize, u: *const
             let row = transform::filter_adjoint([h[0][r], h[1][r], h[2][r], h[3][r], h[4][r], h[5][r]]);
             for (s, v) in row.into_iter().enumerate() {
                 // SAFETY: as the function promises.
-                unsafe { _mm512_store_ps(taps[3 * r + s].0.as_mut_ptr(), v) };
+                unsafe { V::store(taps[3 * r + s].0.as_mut_ptr(), v) };
             }
         }
         for lane in 0..lanes {
