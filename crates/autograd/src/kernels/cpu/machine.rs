@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// What elementwise code is compiled for.
+/// What kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Width {
     /// The target's baseline.
@@ -22,22 +22,26 @@ pub(crate) fn width() -> Width {
             Ok("avx2") => Width::Avx2,
             _ => Width::Avx512,
         };
-        detected().min(limit)
+        Width::detected().min(limit)
     })
 }
 
-#[cfg(target_arch = "x86_64")]
-fn detected() -> Width {
-    if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
-        return Width::Portable;
+impl Width {
+    /// The machine's widest.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn detected() -> Self {
+        if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
+            return Self::Portable;
+        }
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq");
+        if avx512 { Self::Avx512 } else { Self::Avx2 }
     }
-    let avx512 = is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512dq");
-    if avx512 { Width::Avx512 } else { Width::Avx2 }
-}
 
-#[cfg(not(target_arch = "x86_64"))]
-fn detected() -> Width {
-    Width::Portable
+    /// The machine's widest.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) fn detected() -> Self {
+        Self::Portable
+    }
 }

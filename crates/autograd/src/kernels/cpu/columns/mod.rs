@@ -1,10 +1,10 @@
 //! Stride-1 convolution with filters of 3, 5 or 7 rows by one-dimensional Winograd F(4, r), AVX-512 and AVX2, f32.
 //!
 //! Tiles are four output pixels of a column and are lanes, 16 of them a group; a filter's columns add to the depth of
-//! the products. What is transformed lies as `[point][group][depth][16]`, which [`lane_gemm`] multiplies without
+//! the products. What is transformed lies as `[point][group][depth][16]`, which [`Lanes::products`] multiplies without
 //! packing. A filter of one row runs over transposed images. The work split depends on shapes only.
 //!
-//! The functions here are safe to call where [`Lanes`] are and the shape [`fits`], with slices of its lengths;
+//! The functions here are safe to call where the machine has AVX2 and the shape [`fits`], with slices of its lengths;
 //! `conv.rs` checks all that.
 
 mod transform;

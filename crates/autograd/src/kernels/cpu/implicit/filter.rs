@@ -1,7 +1,7 @@
 //! The filter gradient as a product over all pixels of the batch, for any filter, padding and stride.
 //!
 //! Pixels are the depth: the cotangent lies as `[16 output channels][pixel][16]`, a slice of patches is made near the core as
-//! `[16 input channels and taps][pixel][16]`, and [`lane_gemm`] multiplies both without packing. Every sum runs through
+//! `[16 input channels and taps][pixel][16]`, and [`Lanes::products`] multiplies both without packing. Every sum runs through
 //! the pixels in order on one thread. FLOPs: 2 taps K C N OH OW, as the definition has; memory: the filter is written once, the
 //! cotangent is read once a task, and the patches once a task.
 

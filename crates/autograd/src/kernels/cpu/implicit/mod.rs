@@ -2,10 +2,10 @@
 //! padding and stride, AVX-512 and AVX2, f32.
 //!
 //! Lanes are output pixels, counted through all images of the batch, so that small images fill them too. What a task
-//! makes lies as `[group of 16 pixels][depth][16]`, which [`lane_gemm`] multiplies without packing. The work split
+//! makes lies as `[group of 16 pixels][depth][16]`, which [`Lanes::products`] multiplies without packing. The work split
 //! depends on shapes only.
 //!
-//! The functions here are safe to call where [`Lanes`] are, with slices of the shape's lengths; `conv.rs` checks both.
+//! The functions here are safe to call where the machine has AVX2, with slices of the shape's lengths; `conv.rs` checks both.
 
 mod filter;
 mod phases;
@@ -22,7 +22,7 @@ use crate::ops::conv::ConvShape;
 pub(super) use filter::filter_gradient;
 pub(super) use phases::{has_phases, input_gradient_by_phases};
 
-/// Groups of 16 pixels that are multiplied together, see [`lane_gemm`].
+/// Groups of 16 pixels that are multiplied together, see [`Lanes::products`].
 const UNIT: usize = 3;
 /// Units that a thread takes through a convolution at once.
 const BLOCK_UNITS: usize = 4;

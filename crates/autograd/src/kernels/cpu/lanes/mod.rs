@@ -5,6 +5,8 @@ mod avx2;
 mod avx512;
 mod patches;
 mod scratch;
+#[cfg(test)]
+mod tests;
 mod transpose;
 mod vector;
 

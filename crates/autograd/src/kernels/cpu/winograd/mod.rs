@@ -1,9 +1,9 @@
 //! 3x3 stride-1 convolution and its two gradients by Winograd F(4x4, 3x3), AVX-512 and AVX2, f32.
 //!
 //! Tiles are lanes: 16 tiles make a group, and all that is transformed lies as `[point][block][depth][16]`,
-//! which [`lane_gemm`](super::lanes::lane_gemm) multiplies without packing. The work split depends on shapes only.
+//! which [`Lanes::products`](super::lanes::Lanes::products) multiplies without packing. The work split depends on shapes only.
 //!
-//! The functions here are safe to call where [`Lanes`] are, with slices of the shape's lengths; `conv.rs` checks both.
+//! The functions here are safe to call where the machine has AVX2, with slices of the shape's lengths; `conv.rs` checks both.
 
 mod correlate;
 mod tiles;
