@@ -114,12 +114,12 @@ pub(in crate::kernels::cpu) trait Lanes: Copy {
 
 /// Calls a function that is generic over [`Lanes`] with the machine's widest.
 macro_rules! with_widest {
-    ($function:ident $(::<$($parameter:ty),+>)? ($($argument:expr),* $(,)?)) => {
+    ($function:ident($($argument:expr),*)) => {
         match $crate::kernels::cpu::machine::width() {
             $crate::kernels::cpu::machine::Width::Avx512 => {
-                $function::<$crate::kernels::cpu::lanes::Avx512 $($(, $parameter)+)?>($($argument),*)
+                $function::<$crate::kernels::cpu::lanes::Avx512>($($argument),*)
             }
-            _ => $function::<$crate::kernels::cpu::lanes::Avx2 $($(, $parameter)+)?>($($argument),*),
+            _ => $function::<$crate::kernels::cpu::lanes::Avx2>($($argument),*),
         }
     };
 }
