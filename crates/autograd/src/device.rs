@@ -14,6 +14,8 @@ pub enum Device {
     Cpu,
     /// An NVIDIA GPU, by its index.
     Cuda(usize),
+    /// A GPU that another library of this process opened, in the order in which they came: see [`crate::cuda::adopt`].
+    Adopted(usize),
     /// The GPU layer with its kernels run by the host, for tests: see [`crate::cuda`].
     Emulated,
 }
@@ -67,6 +69,7 @@ impl fmt::Display for Device {
         match self {
             Self::Cpu => write!(f, "cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Adopted(index) => write!(f, "adopted:{index}"),
             Self::Emulated => write!(f, "emulated"),
         }
     }

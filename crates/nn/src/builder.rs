@@ -7,6 +7,7 @@ use frugan_autograd::{DType, Device, Ranks, Result, Tensor, Var};
 
 use crate::init::Init;
 use crate::params::{Kind, Params};
+use crate::spectral_norm::{SpectralNorm, SpectralNorms};
 use crate::stream::{Purpose, Stream};
 
 /// Names, draws and keeps tensors in the order in which modules ask for them. Clones with longer prefixes, as
@@ -35,14 +36,24 @@ pub struct Builder {
     device: Device,
     batch_norm: Ranks,
     params: Rc<RefCell<Params>>,
+    spectral_norms: Rc<RefCell<SpectralNorms>>,
 }
 
 impl Builder {
     /// A builder at the root of a network. Networks of one run take different purposes.
     pub fn new(seed: u64, purpose: Purpose, dtype: DType, device: &Device) -> Self {
         let batch_norm = Ranks::alone();
-        let (prefix, params) = (String::new(), Rc::default());
-        Self { prefix, seed, purpose, dtype, compute: dtype, device: *device, batch_norm, params }
+        Self {
+            prefix: String::new(),
+            seed,
+            purpose,
+            dtype,
+            compute: dtype,
+            device: *device,
+            batch_norm,
+            params: Rc::default(),
+            spectral_norms: Rc::default(),
+        }
     }
 
     /// The same builder, whose batch norms share their statistics among these ranks.
@@ -116,6 +127,15 @@ impl Builder {
         let place = self.params.borrow().len() as u64;
         let values = init.values(shape, &mut Stream::new(self.seed, self.purpose, place));
         Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?.to_dtype(self.dtype)
+    }
+
+    pub(crate) fn add_spectral_norm(&self, weight: &Var, norm: &SpectralNorm) {
+        self.spectral_norms.borrow_mut().add(weight, norm);
+    }
+
+    /// The spectral norms made so far, through this builder and its clones.
+    pub fn spectral_norms(&self) -> SpectralNorms {
+        self.spectral_norms.borrow().clone()
     }
 
     /// All tensors made so far, through this builder and its clones.

@@ -43,7 +43,7 @@ impl Weight {
         let weight = builder.weight("weight", shape, options.init)?;
         let law = Init::Uniform(1.0 / (fan_in as f64).sqrt());
         let bias = options.bias.then(|| builder.weight("bias", &[outputs], law)).transpose()?;
-        let spectral = options.spectral.map(|s| SpectralNorm::new(builder, shape[0], s)).transpose()?;
+        let spectral = options.spectral.map(|s| SpectralNorm::new(builder, &weight, s)).transpose()?;
         Ok(Self { weight, bias, spectral })
     }
 

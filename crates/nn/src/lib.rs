@@ -36,6 +36,6 @@ pub use layers::{Conv2d, Conv2dShape, ConvTranspose2d, Embedding, LayerOptions, 
 pub use minibatch_discrimination::MinibatchDiscrimination;
 pub use mode::Mode;
 pub use params::{Kind, Params};
-pub use spectral_norm::{SpectralNorm, SpectralNormOptions};
+pub use spectral_norm::{SpectralNorm, SpectralNormOptions, SpectralNorms};
 pub use stream::{Purpose, Stream};
 pub use tensor_map::{Metadata, TensorMap, from_safetensors, to_safetensors};

@@ -1,6 +1,8 @@
 //! Spectral normalisation (Miyato et al. 2018), as the published BigGAN code does it.
 
-use frugan_autograd::{PowerIteration, Result, Var};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use frugan_autograd::{PowerIteration, Result, Var, spectral_norms};
 
 use crate::builder::Builder;
 use crate::init::Init;
@@ -31,16 +33,22 @@ pub struct SpectralNorm {
     /// `sv0`, `[1]`: the last `sigma` of training, for logs only.
     sv: Var,
     options: SpectralNormOptions,
+    /// The normalised weight of the forward pass to come, where [`SpectralNorms::step`] made it.
+    ahead: Arc<Mutex<Option<Var>>>,
 }
 
 impl SpectralNorm {
-    /// Buffers `u0` (normal, not normalised) and `sv0` (1) for a weight with `out` rows.
+    /// Buffers `u0` (normal, not normalised) and `sv0` (1) for a weight `[out, ..]`, which [`Builder::spectral_norms`] will hold
+    /// too.
     ///
     /// # Errors
     /// If the tensors cannot be made.
-    pub fn new(builder: &Builder, out: usize, options: SpectralNormOptions) -> Result<Self> {
+    pub fn new(builder: &Builder, weight: &Var, options: SpectralNormOptions) -> Result<Self> {
+        let out = weight.dims().first().copied().unwrap_or(1);
         let u = builder.buffer("u0", &[1, out], Init::Normal(1.0))?;
-        Ok(Self { u, sv: builder.buffer("sv0", &[1], Init::ONES)?, options })
+        let norm = Self { u, sv: builder.buffer("sv0", &[1], Init::ONES)?, options, ahead: Arc::default() };
+        builder.add_spectral_norm(weight, &norm);
+        Ok(norm)
     }
 
     /// The weight over its largest singular value.
@@ -48,14 +56,42 @@ impl SpectralNorm {
     /// # Errors
     /// If the weight's first axis is not `out`.
     pub fn normalise(&self, weight: &Var, mode: Mode) -> Result<Var> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ahead.map_or_else(|| weight.spectral_norm(&self.iteration(mode)), Ok)
+    }
+
+    fn iteration(&self, mode: Mode) -> PowerIteration<'_> {
         let stores = mode == Mode::Train;
-        weight.spectral_norm(&PowerIteration {
+        PowerIteration {
             u: &self.u,
             sigma: &self.sv,
             epsilon: self.options.eps,
             // Without a store each further step would start from the same u and give the same result.
             steps: if stores { self.options.num_itrs } else { 1 },
             stores,
-        })
+        }
+    }
+}
+
+/// All weights of a network that have spectral norm. A network that steps them ahead of each forward pass normalises the same
+/// weights to the same bits, on a GPU in as many launches as one weight takes.
+#[derive(Clone, Debug, Default)]
+pub struct SpectralNorms(Vec<(Var, SpectralNorm)>);
+
+impl SpectralNorms {
+    pub(crate) fn add(&mut self, weight: &Var, norm: &SpectralNorm) {
+        self.0.push((weight.clone(), norm.clone()));
+    }
+
+    /// Normalises all weights for one forward pass: [`SpectralNorm::normalise`] will find them, once.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn step(&self, mode: Mode) -> Result<()> {
+        let weights: Vec<_> = self.0.iter().map(|(weight, norm)| (weight, norm.iteration(mode))).collect();
+        for ((_, norm), normal) in self.0.iter().zip(spectral_norms(&weights)?) {
+            *norm.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(normal);
+        }
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn folder() -> Result<PathBuf> {
 }
 
 /// A compiled kernel that came with the program: of this name in the folder `kernels` beside it.
-#[cfg(feature = "cuda")]
+#[cfg(feature = "driver")]
 pub(crate) fn beside_program(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().and_then(std::fs::canonicalize).ok()?;
     Some(program.parent()?.join("kernels").join(name)).filter(|path| path.is_file())

@@ -7,13 +7,12 @@ use candle_core::{Error, Result, bail};
 use cudarc::nvrtc::{result, sys};
 
 use super::cache;
-use super::libraries::{Found, Part, find};
 use super::texts::{Element, Text};
 
-/// An NVRTC that was found.
+/// An NVRTC that can be called.
 #[derive(Debug)]
 pub(crate) struct Compiler {
-    pub(crate) found: Found,
+    version: String,
 }
 
 /// The machine code of a text for one element type and architecture such as `sm_90`: what came with the program, else by
@@ -36,20 +35,33 @@ pub(crate) fn name_beside_program(text: &Text, element: Element, arch: &str) -> 
 
 impl Compiler {
     pub(crate) fn open() -> Result<Self> {
-        // Opened for the whole process, so that cudarc's lookup by name meets this library.
+        #[cfg(feature = "cuda")]
+        Self::find()?;
+        let (mut major, mut minor) = (0, 0);
+        // SAFETY: writes two numbers.
+        unsafe { sys::nvrtcVersion(&mut major, &mut minor) }
+            .result()
+            .map_err(|error| Error::Msg(format!("NVRTC tells no version: {error:?}")))?;
+        Ok(Self { version: format!("{major}.{minor}") })
+    }
+
+    /// Opens it for the whole process, so that cudarc's lookup by name meets this library.
+    #[cfg(feature = "cuda")]
+    fn find() -> Result<()> {
+        use super::libraries::{Part, find};
         let found = find(Part::Nvrtc).map_err(|missing| Error::Msg(missing.to_string()))?;
         // SAFETY: only opens the library.
         if !unsafe { sys::is_culib_present() } {
             bail!("NVRTC at {} cannot be opened by name; put its folder on LD_LIBRARY_PATH", found.path.display())
         }
-        Ok(Self { found })
+        Ok(())
     }
 
     /// The machine code of a text for one element type and architecture such as `sm_90`; from disk if it was compiled
     /// before.
     fn cubin(&self, text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
         let source = text.source(element);
-        let name = cache::name(&[&source, &options(arch).join(" "), arch, &self.found.version], "cubin");
+        let name = cache::name(&[&source, &options(arch).join(" "), arch, &self.version], "cubin");
         let file = cache::file(&name, |partial| Ok(std::fs::write(partial, self.compile(text, &source, arch)?)?))?;
         Ok(std::fs::read(file)?)
     }

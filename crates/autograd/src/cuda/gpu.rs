@@ -1,5 +1,6 @@
 //! An open device: its driver, its arena, and what has been asked of it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -126,7 +127,7 @@ impl Gpu {
         if self.driver.spoils_memory() && !self.put_off(|reel| reel.work.push(Work::HandedOut { address, bytes })) {
             self.driver.handed_out(address, bytes);
         }
-        Ok(Buffer { gpu: self.clone(), address, bytes })
+        Ok(Buffer { gpu: self.clone(), address, memory: Memory::Arena { bytes } })
     }
 
     fn take(&self, bytes: usize) -> Result<u64> {
@@ -276,16 +277,29 @@ pub(crate) struct Planned {
     workspace: usize,
 }
 
-/// A block of the arena, which takes it back when this goes. Work in flight does not mind: whoever gets the block next
-/// is queued behind it.
+/// Memory of one array.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     gpu: Arc<Gpu>,
     address: u64,
-    bytes: usize,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+enum Memory {
+    /// A block of the arena, which takes it back when this goes. Work in flight does not mind: whoever gets the block next
+    /// is queued behind it.
+    Arena { bytes: usize },
+    /// What keeps another library's memory alive.
+    Borrowed { _owner: Box<dyn Any + Send + Sync> },
 }
 
 impl Buffer {
+    /// Another library's memory, for as long as `owner` lives.
+    pub(crate) fn borrowed(gpu: Arc<Gpu>, address: u64, owner: Box<dyn Any + Send + Sync>) -> Self {
+        Self { gpu, address, memory: Memory::Borrowed { _owner: owner } }
+    }
+
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
     }
@@ -297,6 +311,8 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.gpu.pool.give_back(self.address, self.bytes);
+        if let Memory::Arena { bytes } = self.memory {
+            self.gpu.pool.give_back(self.address, bytes);
+        }
     }
 }

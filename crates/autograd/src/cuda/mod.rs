@@ -7,7 +7,7 @@
 //! The texts also compile as C++: [`Device::Emulated`] runs them on the host, through the same ops, shapes and memory, so
 //! that all but the GPU itself can be tested without one. It needs a C++ compiler at run time, and is slow.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Error, Result, bail};
 
@@ -16,9 +16,10 @@ use crate::device::Device;
 use crate::ops::conv::Conv2dConfig;
 use crate::var::Var;
 
+mod adopted;
 pub(crate) mod arena;
 mod cache;
-#[cfg(feature = "cuda")]
+#[cfg(feature = "driver")]
 mod compiler;
 mod draws;
 pub(crate) mod driver;
@@ -29,7 +30,7 @@ mod graphs;
 pub(crate) mod launch;
 mod libraries;
 pub(crate) mod library;
-#[cfg(feature = "cuda")]
+#[cfg(feature = "driver")]
 mod nvidia;
 mod parity;
 mod pool;
@@ -38,6 +39,9 @@ pub(crate) mod texts;
 pub(crate) mod words;
 mod work;
 
+#[cfg(feature = "driver")]
+pub use adopted::adopt;
+pub use adopted::{borrow, copy_to};
 pub use arena::Usage;
 pub use draws::Place;
 pub use emulator::{ThreadOrder, run_threads};
@@ -47,16 +51,19 @@ pub use parity::{Parity, compare};
 
 use driver::Driver;
 use gpu::Gpu;
+use pool::lock;
 
 /// The open device, opened at the first call; for a user who asked for it by name.
 pub(crate) fn open(device: Device) -> Result<Arc<Gpu>> {
     open_gpu(device).map_err(|error| Error::Msg(format!("device {device}: {error}; or use --device cpu")))
 }
 
+/// Devices stay open as long as the process.
+static OPEN: Mutex<Vec<Arc<Gpu>>> = Mutex::new(Vec::new());
+
 /// [`open`] with the bare reason of a failure.
 pub(crate) fn open_gpu(device: Device) -> Result<Arc<Gpu>> {
-    static OPEN: Mutex<Vec<Arc<Gpu>>> = Mutex::new(Vec::new());
-    let mut devices = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut devices = lock(&OPEN);
     if let Some(gpu) = devices.iter().find(|gpu| gpu.device == device) {
         return Ok(gpu.clone());
     }
@@ -68,6 +75,7 @@ pub(crate) fn open_gpu(device: Device) -> Result<Arc<Gpu>> {
 fn driver_of(device: Device) -> Result<Box<dyn Driver>> {
     match device {
         Device::Cpu => bail!("the CPU is no GPU"),
+        Device::Adopted(index) => bail!("no GPU of another library was adopted under number {index}"),
         Device::Emulated => Ok(Box::new(emulator::Emulator::open()?)),
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => Ok(Box::new(nvidia::Nvidia::open(index)?)),

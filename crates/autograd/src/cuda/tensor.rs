@@ -29,6 +29,11 @@ impl CudaTensor {
         Ok(Self(Arc::new(Array { buffer, dims: dims.to_vec(), element })))
     }
 
+    /// An array in memory of another library.
+    pub(crate) fn of_buffer(buffer: Buffer, element: Element, dims: &[usize]) -> Self {
+        Self(Arc::new(Array { buffer: Arc::new(buffer), dims: dims.to_vec(), element }))
+    }
+
     /// [`CudaTensor::new`] with this one's device and element type.
     pub(crate) fn like(&self, dims: &[usize]) -> Result<Self> {
         Self::new(self.gpu(), self.0.element, dims)

@@ -27,8 +27,9 @@ pub struct PowerIteration<'a> {
     pub stores: bool,
 }
 
-/// `W / sigma` with `sigma = v W^T u^T`, of arrays on a GPU: inputs W, u, v, sigma.
-struct Quotient;
+/// `W / sigma` with `sigma = v W^T u^T`, of arrays on a GPU: inputs W, u, v, sigma. All weights' quotients are one launch, so
+/// that it is there when the op is applied.
+struct Quotient(CudaTensor);
 
 impl Op for Quotient {
     fn name(&self) -> &'static str {
@@ -39,8 +40,8 @@ impl Op for Quotient {
         Keep::inputs(&[0, 1, 2, 3])
     }
 
-    fn forward(&self, inputs: &[&Value]) -> Result<Value> {
-        cuda::quotient(on_gpu(inputs[0])?, on_gpu(inputs[3])?).map(Value::Cuda)
+    fn forward(&self, _: &[&Value]) -> Result<Value> {
+        Ok(Value::Cuda(self.0.clone()))
     }
 
     fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
@@ -77,31 +78,70 @@ impl Var {
     /// # Errors
     /// If `u` is not `[1, out]`, `sigma` not `[1]`, or a device fails.
     pub fn spectral_norm(&self, iteration: &PowerIteration<'_>) -> Result<Var> {
-        let PowerIteration { u, sigma, epsilon, steps, stores } = *iteration;
-        let rows = self.dims().first().copied().unwrap_or(1);
+        Ok(spectral_norms(&[(self, *iteration)])?.remove(0))
+    }
+}
+
+/// [`Var::spectral_norm`] of many weights: on a GPU in as many launches as of one.
+///
+/// # Errors
+/// As [`Var::spectral_norm`].
+pub fn spectral_norms(weights: &[(&Var, PowerIteration<'_>)]) -> Result<Vec<Var>> {
+    for (weight, PowerIteration { u, sigma, .. }) in weights {
+        let rows = weight.dims().first().copied().unwrap_or(1);
         shape("spectral_norm", "u", &[1, rows], u)?;
         shape("spectral_norm", "sigma", &[1], sigma)?;
-        let rest = self.elem_count() / rows.max(1);
-        if let [Value::Cuda(w), Value::Cuda(start), Value::Cuda(kept)] = [self, u, sigma].map(Var::value)
-            && !fusion::is_off()
-        {
-            let kept = stores.then_some([start, kept]);
-            let mut found = cuda::power_step(w, start, epsilon, kept)?;
-            for _ in 1..steps {
-                found = cuda::power_step(w, &found.u, epsilon, kept)?;
-            }
-            let [u, v, sigma] = [found.u, found.v, found.sigma].map(|array| Var::with_node(Value::Cuda(array), None));
-            return apply(Quotient, &[self, &u, &v, &sigma]);
-        }
-        let matrix = self.reshape(&[rows, rest])?;
-        let (next, v) = no_grad(|| power_steps(&matrix, u, epsilon, steps))?;
-        let found = sigma_of(&matrix, &next, &v)?;
-        if stores {
-            update::assign(u, &next)?;
-            no_grad(|| update::assign(sigma, &found.detach().reshape(&[1])?))?;
-        }
-        self.div(&found)
     }
+    let mut normal = Vec::with_capacity(weights.len());
+    // Weights of one network are alike in this.
+    for alike in weights
+        .chunk_by(|(a, of_a), (b, of_b)| (a.device(), a.dtype(), of_a.steps) == (b.device(), b.dtype(), of_b.steps))
+    {
+        match together(alike) {
+            Some(on_gpu) => normal.extend(quotients(alike, &on_gpu)?),
+            None => {
+                let each = alike.iter().map(|(weight, iteration)| by_ops(weight, iteration));
+                normal.extend(each.collect::<Result<Vec<_>>>()?);
+            }
+        }
+    }
+    Ok(normal)
+}
+
+/// The weights as the GPU's launches take them, if they lie there and fusion is on.
+fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Option<Vec<cuda::Weight<'a>>> {
+    let on_gpu = |&(weight, iteration): &(&'a Var, PowerIteration<'a>)| {
+        let [Value::Cuda(w), Value::Cuda(u), Value::Cuda(sigma)] =
+            [weight, iteration.u, iteration.sigma].map(Var::value)
+        else {
+            return None;
+        };
+        Some(cuda::Weight { w, u, epsilon: iteration.epsilon, kept: iteration.stores.then_some([u, sigma]) })
+    };
+    if fusion::is_off() { None } else { weights.iter().map(on_gpu).collect() }
+}
+
+fn quotients(weights: &[(&Var, PowerIteration<'_>)], on_gpu: &[cuda::Weight<'_>]) -> Result<Vec<Var>> {
+    let steps = weights.first().map_or(1, |(_, iteration)| iteration.steps.max(1));
+    let found = cuda::normalise(on_gpu, steps)?;
+    let on_tape = weights.iter().zip(found).map(|((weight, _), found)| {
+        let [u, v, sigma] = [found.u, found.v, found.sigma].map(|array| Var::with_node(Value::Cuda(array), None));
+        apply(Quotient(found.normal), &[weight, &u, &v, &sigma])
+    });
+    on_tape.collect()
+}
+
+fn by_ops(weight: &Var, iteration: &PowerIteration<'_>) -> Result<Var> {
+    let PowerIteration { u, sigma, epsilon, steps, stores } = *iteration;
+    let rows = weight.dims().first().copied().unwrap_or(1);
+    let matrix = weight.reshape(&[rows, weight.elem_count() / rows.max(1)])?;
+    let (next, v) = no_grad(|| power_steps(&matrix, u, epsilon, steps))?;
+    let found = sigma_of(&matrix, &next, &v)?;
+    if stores {
+        update::assign(u, &next)?;
+        no_grad(|| update::assign(sigma, &found.detach().reshape(&[1])?))?;
+    }
+    weight.div(&found)
 }
 
 fn power_steps(matrix: &Var, start: &Var, epsilon: f64, steps: usize) -> Result<(Var, Var)> {

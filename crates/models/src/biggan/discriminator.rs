@@ -1,7 +1,7 @@
 //! BigGAN's projection discriminator.
 
 use frugan_autograd::{DType, Ints, Result, Var};
-use frugan_nn::{Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, Purpose, SelfAttention};
+use frugan_nn::{Builder, Conv2d, Conv2dShape, Embedding, Linear, Mode, Params, Purpose, SelfAttention, SpectralNorms};
 
 use super::config::BigganConfig;
 use crate::arch::{self, DiscriminatorBlockArch};
@@ -65,6 +65,7 @@ impl Block {
 /// (projection, Miyato and Koyama 2018), or the class by another way ([`DLabels`]).
 pub struct BigganDiscriminator {
     params: Params,
+    spectral: SpectralNorms,
     channel: Option<LabelChannel>,
     blocks: Vec<(Block, Option<SelfAttention>)>,
     joint: Option<LabelJoint>,
@@ -125,6 +126,7 @@ impl BigganDiscriminator {
             classifier: of(DLabels::Classifier).then(classifier).transpose()?,
             resolution,
             compute: b.compute(),
+            spectral: b.spectral_norms(),
             params: b.finish(),
         })
     }
@@ -133,6 +135,7 @@ impl BigganDiscriminator {
 impl Discriminator for BigganDiscriminator {
     fn judge(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Judgement> {
         check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
+        self.spectral.step(mode)?;
         let mut h = match &self.channel {
             Some(channel) => channel.beside(images, labels, mode)?,
             None => images.clone(),

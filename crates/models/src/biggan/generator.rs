@@ -3,7 +3,7 @@
 use frugan_autograd::{DType, Ints, Result, Var, concat};
 use frugan_nn::{
     BatchNorm, Builder, ClassBatchNorm, Condition, ConditionKind, Conv2d, Conv2dShape, Embedding, LayerOptions, Linear,
-    Mode, Params, Purpose, SelfAttention,
+    Mode, Params, Purpose, SelfAttention, SpectralNorms,
 };
 
 use super::config::{BigganConfig, GeneratorNorm};
@@ -80,6 +80,7 @@ impl Block {
 /// ReLU, a 3x3 convolution and tanh.
 pub struct BigganGenerator {
     params: Params,
+    spectral: SpectralNorms,
     shared: Option<Embedding>,
     linear: Linear,
     blocks: Vec<(Block, Option<SelfAttention>)>,
@@ -159,6 +160,7 @@ impl BigganGenerator {
             num_classes,
             resolution: last.resolution,
             compute: b.compute(),
+            spectral: b.spectral_norms(),
             params: b.finish(),
         })
     }
@@ -176,6 +178,7 @@ impl BigganGenerator {
 impl Generator for BigganGenerator {
     fn generate(&self, z: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
         check_inputs("generator", z, &[self.latent_dim], labels)?;
+        self.spectral.step(mode)?;
         let shared = self.shared.as_ref().map(|table| table.forward(labels, mode)).transpose()?;
         let [channels, height, width] = self.bottom;
         let first = if self.slice == self.latent_dim { z.clone() } else { z.narrow(1, 0, self.slice)? };

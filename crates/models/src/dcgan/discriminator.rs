@@ -3,6 +3,7 @@
 use frugan_autograd::{Ints, Result, Var};
 use frugan_nn::{
     BatchNorm, Builder, Conv2d, Conv2dShape, Embedding, Init, Linear, MinibatchDiscrimination, Mode, Params, Purpose,
+    SpectralNorms,
 };
 
 use super::config::{BOTTOM, DcganConfig, DiscriminatorNorm, IMAGE_CHANNELS};
@@ -23,6 +24,7 @@ struct Block {
 /// by another way ([`DLabels`]); minibatch discrimination ahead of the linear layer, if wanted.
 pub struct DcganDiscriminator {
     params: Params,
+    spectral: SpectralNorms,
     channel: Option<LabelChannel>,
     blocks: Vec<Block>,
     joint: Option<LabelJoint>,
@@ -87,6 +89,7 @@ impl DcganDiscriminator {
             minibatch: (kernels > 0).then(minibatch).transpose()?,
             leaky_slope: config.leaky_slope,
             resolution,
+            spectral: b.spectral_norms(),
             params: b.finish(),
         })
     }
@@ -95,6 +98,7 @@ impl DcganDiscriminator {
 impl Discriminator for DcganDiscriminator {
     fn judge(&self, images: &Var, labels: &Ints, mode: Mode) -> Result<Judgement> {
         check_inputs("discriminator", images, &[IMAGE_CHANNELS, self.resolution, self.resolution], labels)?;
+        self.spectral.step(mode)?;
         let mut h = match &self.channel {
             Some(channel) => channel.beside(images, labels, mode)?,
             None => images.clone(),

@@ -1,12 +1,17 @@
-// Spectral normalisation of a weight W seen as [rows, rest]: a power step in three launches, the quotient, its gradient.
-// A power step reads W twice (8 bytes a weight in F32); the vectors are short. The quotient reads and writes it once, the
-// gradient reads W once and the cotangent twice, and writes once (28 bytes with the quotient's 8).
+// Spectral normalisation of weights W, each seen as [rows, rest]: a power step of all of them in three launches, all quotients
+// in one, and the gradient of each. A power step reads W twice (8 bytes a weight in F32); the vectors are short. The quotient
+// reads and writes it once, the gradient reads W once and the cotangent twice, and writes once (28 bytes with the quotient's 8).
+
+struct ColumnsRow {
+    const T *w, *u;
+    T* y;
+    i64 rows, rest, first_chunk;
+};
 
 struct ColumnsArgs {
     i64 n;
-    const T *w, *u;
-    T* y;
-    i64 rows, rest;
+    const ColumnsRow* table;
+    i64 count;
 };
 
 // y = u W, 32 columns a block and 8 threads a column, so that a row is read in one run.
@@ -18,46 +23,56 @@ struct PowerColumns {
     };
     DEVICE int phases(const Args&) { return 2; }
     DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
-        const i64 column = (i64)block * 32 + thread % 32;
-        const bool inside = column < args.rest;
+        const ColumnsRow& weight = row_of(args.table, args.count, block);
+        const i64 column = (block - weight.first_chunk) * 32 + thread % 32;
+        const bool inside = column < weight.rest;
         if (phase == 0) {
             A sum = 0;
-            for (i64 row = thread / 32; inside && row < args.rows; row += 8) {
-                sum += load(args.u[row]) * load(args.w[row * args.rest + column]);
+            for (i64 row = thread / 32; inside && row < weight.rows; row += 8) {
+                sum += load(weight.u[row]) * load(weight.w[row * weight.rest + column]);
             }
             shared.lanes[thread] = sum;
         } else if (thread < 32 && inside) {
             A sum = 0;
             for (u32 lane = 0; lane < 8; ++lane) sum += shared.lanes[lane * 32 + thread];
-            store(&args.y[column], sum);
+            store(&weight.y[column], sum);
         }
     }
 };
 BLOCKS(power_columns, PowerColumns)
 
-struct RowsArgs {
-    i64 n;
+struct RowsRow {
     const T *w, *y;
     T* z;
-    i64 rest;
+    i64 rest, first_chunk;
 };
 
-// z = W y, a row a block.
+struct RowsArgs {
+    i64 n;
+    const RowsRow* table;
+    i64 count;
+};
+
+// z = W y, a row of W a block.
 struct PowerRows {
     typedef RowsArgs Args;
     typedef A Value;
     DEVICE void join(A& sum, A v) { sum += v; }
-    DEVICE A partial(const Args& args, u32 row, u32 thread) {
+    DEVICE A partial(const Args& args, u32 block, u32 thread) {
+        const RowsRow& weight = row_of(args.table, args.count, block);
+        const T* row = weight.w + (block - weight.first_chunk) * weight.rest;
         A sum = 0;
-        for (i64 i = thread; i < args.rest; i += THREADS) sum += load(args.w[row * args.rest + i]) * load(args.y[i]);
+        for (i64 i = thread; i < weight.rest; i += THREADS) sum += load(row[i]) * load(weight.y[i]);
         return sum;
     }
-    DEVICE void finish(const Args& args, u32 row, A sum) { store(&args.z[row], sum); }
+    DEVICE void finish(const Args& args, u32 block, A sum) {
+        const RowsRow& weight = row_of(args.table, args.count, block);
+        store(&weight.z[block - weight.first_chunk], sum);
+    }
 };
 BLOCKS(power_rows, Row<PowerRows>)
 
-struct FinishArgs {
-    i64 n;
+struct FinishRow {
     const T *y, *z;
     T *v, *u, *sigma;
     // Where training keeps u and sigma; null where it does not.
@@ -66,7 +81,13 @@ struct FinishArgs {
     double epsilon;
 };
 
-// v = y / |y|, z' = W v = z / |y|, u = z' / |z'|, sigma = z' . u, in one block; norms are at least epsilon.
+struct FinishArgs {
+    i64 n;
+    const FinishRow* table;
+    i64 count;
+};
+
+// v = y / |y|, z' = W v = z / |y|, u = z' / |z'|, sigma = z' . u, a weight a block; norms are at least epsilon.
 struct PowerFinish {
     typedef FinishArgs Args;
     struct State {};
@@ -74,11 +95,12 @@ struct PowerFinish {
         A y[THREADS], z[THREADS];
     };
     DEVICE int phases(const Args&) { return 3; }
-    DEVICE void step(const Args& args, int phase, u32, u32 thread, State&, Shared& shared) {
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const FinishRow& weight = args.table[block];
         if (phase == 0) {
             A y = 0, z = 0;
-            for (i64 i = thread; i < args.rest; i += THREADS) y += load(args.y[i]) * load(args.y[i]);
-            for (i64 i = thread; i < args.rows; i += THREADS) z += load(args.z[i]) * load(args.z[i]);
+            for (i64 i = thread; i < weight.rest; i += THREADS) y += load(weight.y[i]) * load(weight.y[i]);
+            for (i64 i = thread; i < weight.rows; i += THREADS) z += load(weight.z[i]) * load(weight.z[i]);
             shared.y[thread] = y;
             shared.z[thread] = z;
         } else if (phase == 1 && thread == 0) {
@@ -87,32 +109,49 @@ struct PowerFinish {
                 shared.z[0] += shared.z[k];
             }
         } else if (phase == 2) {
-            const A norm_y = max_(sqrt_(shared.y[0]), (A)args.epsilon);
-            const A length = sqrt_(shared.z[0]) / norm_y, norm_z = max_(length, (A)args.epsilon);
-            for (i64 i = thread; i < args.rest; i += THREADS) store(&args.v[i], load(args.y[i]) / norm_y);
-            for (i64 i = thread; i < args.rows; i += THREADS) {
-                const A u = load(args.z[i]) / norm_y / norm_z;
-                store(&args.u[i], u);
-                if (args.kept_u) store(&args.kept_u[i], u);
+            const A epsilon = (A)weight.epsilon, norm_y = max_(sqrt_(shared.y[0]), epsilon);
+            const A length = sqrt_(shared.z[0]) / norm_y, norm_z = max_(length, epsilon);
+            for (i64 i = thread; i < weight.rest; i += THREADS) store(&weight.v[i], load(weight.y[i]) / norm_y);
+            for (i64 i = thread; i < weight.rows; i += THREADS) {
+                const A u = load(weight.z[i]) / norm_y / norm_z;
+                store(&weight.u[i], u);
+                if (weight.kept_u) store(&weight.kept_u[i], u);
             }
             if (thread == 0) {
                 const A sigma = length * length / norm_z;
-                store(args.sigma, sigma);
-                if (args.kept_sigma) store(args.kept_sigma, sigma);
+                store(weight.sigma, sigma);
+                if (weight.kept_sigma) store(weight.kept_sigma, sigma);
             }
         }
     }
 };
 BLOCKS(power_finish, PowerFinish)
 
-struct QuotientArgs {
-    i64 n;
+struct QuotientRow {
     const T *w, *sigma;
     T* out;
+    i64 len, first_chunk;
 };
 
-DEVICE void quotient_at(const QuotientArgs& args, u32 i) { store(&args.out[i], load(args.w[i]) / load(*args.sigma)); }
-EACH(quotient, QuotientArgs)
+struct QuotientArgs {
+    i64 n;
+    const QuotientRow* table;
+    i64 count;
+};
+
+struct Quotient {
+    typedef QuotientArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const QuotientRow& weight = row_of(args.table, args.count, block);
+        const i64 start = (block - weight.first_chunk) * CHUNK, end = min_(weight.len, start + CHUNK);
+        const A sigma = load(*weight.sigma);
+        for (i64 i = start + thread; i < end; i += THREADS) store(&weight.out[i], load(weight.w[i]) / sigma);
+    }
+};
+BLOCKS(quotient, Quotient)
 
 struct DotsArgs {
     i64 n;

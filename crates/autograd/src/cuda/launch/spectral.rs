@@ -1,13 +1,26 @@
-//! Spectral normalisation: a power step in three launches, the quotient in one, its gradient in two.
+//! Spectral normalisation: a power step of many weights in three launches, their quotients in one, a gradient in two.
 
 use candle_core::Result;
 
 use super::update::CHUNK;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::SPECTRAL;
-use crate::cuda::words::words;
+use crate::cuda::words::{Address, words};
 
-/// What a power step finds of a weight `[rows, rest]`.
+/// Columns of a block of `power_columns`, as in `spectral.cu`.
+const COLUMNS: usize = 32;
+
+/// A weight `[rows, rest]` and where its power iteration stands.
+pub(crate) struct Weight<'a> {
+    pub(crate) w: &'a CudaTensor,
+    /// `[1, rows]`
+    pub(crate) u: &'a CudaTensor,
+    pub(crate) epsilon: f64,
+    /// Where the last `u` and `sigma` go too.
+    pub(crate) kept: Option<[&'a CudaTensor; 2]>,
+}
+
+/// What the power steps of a weight find.
 pub(crate) struct Found {
     /// `[1, rows]`
     pub(crate) u: CudaTensor,
@@ -15,32 +28,101 @@ pub(crate) struct Found {
     pub(crate) v: CudaTensor,
     /// `[1]`
     pub(crate) sigma: CudaTensor,
+    /// `W / sigma`
+    pub(crate) normal: CudaTensor,
 }
 
-/// `v = unit(u W)`, `u' = unit(v W^T)`, `sigma = v W^T u'^T`; `u'` and `sigma` also go into `kept`, where it is given.
-pub(crate) fn power_step(
-    w: &CudaTensor,
-    u: &CudaTensor,
-    epsilon: f64,
-    kept: Option<[&CudaTensor; 2]>,
-) -> Result<Found> {
-    let rows = u.len();
-    let rest = w.len() / rows;
-    let (y, z) = (w.like(&[rest])?, w.like(&[rows])?);
-    let found = Found { u: w.like(&[1, rows])?, v: w.like(&[1, rest])?, sigma: w.like(&[1])? };
-    w.blocks(&SPECTRAL, "power_columns", &words![rest.div_ceil(32), w, u, &y, rows, rest])?;
-    w.blocks(&SPECTRAL, "power_rows", &words![rows, w, &y, &z, rest])?;
-    let [kept_u, kept_sigma] = kept.map_or([None, None], |kept| kept.map(Some));
-    let out = words![&found.v, &found.u, &found.sigma, kept_u, kept_sigma];
-    w.blocks(&SPECTRAL, "power_finish", &words![1usize, &y, &z, *out.as_slice(), rows, rest, epsilon])?;
+impl Weight<'_> {
+    fn rows(&self) -> usize {
+        self.u.len()
+    }
+
+    fn rest(&self) -> usize {
+        self.w.len() / self.u.len()
+    }
+
+    fn room(&self) -> Result<Found> {
+        let (rows, rest) = (self.rows(), self.rest());
+        Ok(Found {
+            u: self.w.like(&[1, rows])?,
+            v: self.w.like(&[1, rest])?,
+            sigma: self.w.like(&[1])?,
+            normal: self.w.like(self.w.dims())?,
+        })
+    }
+}
+
+/// The tables of the launches, one behind the other in one upload.
+#[derive(Default)]
+struct Tables(Vec<u64>);
+
+/// A table's place in words, and the blocks of its launch.
+#[derive(Clone, Copy)]
+struct Table {
+    start: usize,
+    blocks: usize,
+}
+
+impl Tables {
+    /// A row a weight; `row` gives its words, and how many blocks it takes from the number given on.
+    fn add<'a, T: 'a>(
+        &mut self,
+        weights: impl Iterator<Item = T>,
+        row: impl Fn(T, usize) -> (Vec<u64>, usize),
+    ) -> Table {
+        let (start, mut blocks) = (self.0.len(), 0);
+        for weight in weights {
+            let (words, own) = row(weight, blocks);
+            self.0.extend(words);
+            blocks += own;
+        }
+        Table { start, blocks }
+    }
+}
+
+/// Of each weight, `steps` times `v = unit(u W)`, `u' = unit(v W^T)`, `sigma = v W^T u'^T`, and `W / sigma`. All are of one device
+/// and type.
+pub(crate) fn normalise(weights: &[Weight<'_>], steps: usize) -> Result<Vec<Found>> {
+    let Some(first) = weights.first() else { return Ok(Vec::new()) };
+    let found: Vec<Found> = weights.iter().map(Weight::room).collect::<Result<_>>()?;
+    let products =
+        weights.iter().map(|weight| Ok([weight.w.like(&[weight.rest()])?, weight.w.like(&[weight.rows()])?]));
+    let products: Vec<[CudaTensor; 2]> = products.collect::<Result<_>>()?;
+    let all = || weights.iter().zip(&found).zip(&products);
+    let mut tables = Tables::default();
+    // The first step starts from the weight's own u, further ones from what the last found.
+    let mut columns = |is_first: bool| {
+        tables.add(all(), |((weight, found), [y, _]), block| {
+            let (rows, rest) = (weight.rows(), weight.rest());
+            let u = if is_first { weight.u } else { &found.u };
+            (words![weight.w, u, y, rows, rest, block], rest.div_ceil(COLUMNS))
+        })
+    };
+    let (first_columns, next_columns) = (columns(true), (steps > 1).then(|| columns(false)));
+    let rows =
+        tables.add(all(), |((weight, _), [y, z]), block| (words![weight.w, y, z, weight.rest(), block], weight.rows()));
+    let finishes = tables.add(all(), |((weight, found), [y, z]), _| {
+        let kept = weight.kept.map_or([None, None], |kept| kept.map(Some));
+        let out = words![&found.v, &found.u, &found.sigma, kept];
+        (words![y, z, *out.as_slice(), weight.rows(), weight.rest(), weight.epsilon], 1)
+    });
+    let quotients = tables.add(all(), |((weight, found), _), block| {
+        let len = weight.w.len();
+        (words![weight.w, &found.sigma, &found.normal, len, block], len.div_ceil(CHUNK))
+    });
+
+    let memory = first.w.gpu().table(&tables.0)?;
+    let run = |function: &'static str, table: Table| {
+        let place = Address(memory.address().0 + 8 * table.start as u64);
+        first.w.blocks(&SPECTRAL, function, &words![table.blocks, place, weights.len()])
+    };
+    for step in 0..steps {
+        run("power_columns", next_columns.filter(|_| step > 0).unwrap_or(first_columns))?;
+        run("power_rows", rows)?;
+        run("power_finish", finishes)?;
+    }
+    run("quotient", quotients)?;
     Ok(found)
-}
-
-/// `W / sigma`
-pub(crate) fn quotient(w: &CudaTensor, sigma: &CudaTensor) -> Result<CudaTensor> {
-    let out = w.like(w.dims())?;
-    w.each(&SPECTRAL, "quotient", &words![w.len(), w, sigma, &out])?;
-    Ok(out)
 }
 
 /// The cotangent of W from that of `W / sigma`.

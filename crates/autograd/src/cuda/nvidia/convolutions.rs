@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use candle_core::{Error, Result, bail};
 use cudarc::cudnn::{CudnnError, result, sys};
 
-use super::libraries_are_wanted;
+use super::libraries;
 use crate::cuda::libraries::{Part, find};
 use crate::cuda::library::{ConvolutionCall, Pass};
 use crate::cuda::texts::Element;
@@ -49,7 +49,7 @@ impl Convolutions {
     /// `None` where the library is not found. All work goes to the driver's `stream`.
     pub(super) fn open_if_found(stream: cudarc::driver::sys::CUstream) -> Result<Option<Self>> {
         // SAFETY: only opens the library.
-        if !libraries_are_wanted() || find(Part::Cudnn).is_err() || !unsafe { sys::is_culib_present() } {
+        if !libraries::are_wanted() || find(Part::Cudnn).is_err() || !unsafe { sys::is_culib_present() } {
             return Ok(None);
         }
         let handle = result::create_handle().map_err(failed("no handle"))?;

@@ -1,56 +1,77 @@
 //! An NVIDIA GPU through the driver's API, with cuBLASLt and cuDNN where they are found.
 
+#[cfg(feature = "cuda")]
 mod convolutions;
+#[cfg(feature = "cuda")]
+mod libraries;
+#[cfg(feature = "cuda")]
 mod products;
 mod recorded;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_void};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
-use candle_core::{Error, Result, bail};
+use candle_core::{Error, Result};
 use cudarc::driver::{result, sys};
 
-use convolutions::Convolutions;
-use products::Products;
 use recorded::Stages;
 
 use super::compiler::machine_code;
 use super::driver::{Driver, Kernel, Recording, THREADS};
-use super::libraries::{Part, find};
+#[cfg(feature = "cuda")]
 use super::library::Call;
+use super::pool::lock;
 use super::texts::Element;
 use super::work::Reel;
 
 /// Blocks of one launch: the kernels stride over the rest.
 const MOST_BLOCKS: usize = 1 << 30;
 
-/// A device with its primary context and one stream, on which all work is queued in order.
+/// A device with a context and one stream, on which all work is queued in order.
 #[derive(Debug)]
 pub(crate) struct Nvidia {
     name: String,
     arch: String,
-    device: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
+    /// Whoever opened the context and the stream, and closes them.
+    _keeper: Box<dyn Any + Send + Sync>,
     modules: Mutex<BTreeMap<(&'static str, Element), Module>>,
     memory: Mutex<Vec<u64>>,
-    libraries: Mutex<Libraries>,
+    #[cfg(feature = "cuda")]
+    libraries: Mutex<libraries::Opened>,
     /// Of the graphs.
     stages: Mutex<Stages>,
 }
 
-/// Opened when they are first asked for; `Some(None)` where they are not found.
-#[derive(Debug, Default)]
-struct Libraries {
-    products: Option<Option<Products>>,
-    convolutions: Option<Option<Convolutions>>,
+/// A device that this layer opened: its primary context, and a stream.
+#[cfg(feature = "cuda")]
+#[derive(Debug)]
+struct Opened {
+    device: sys::CUdevice,
+    stream: sys::CUstream,
 }
 
-/// Whether NVIDIA's libraries may be used: not under `FRUGAN_KERNELS=portable`, which is for tests.
-fn libraries_are_wanted() -> bool {
-    std::env::var("FRUGAN_KERNELS").as_deref() != Ok("portable")
+// SAFETY: as `Nvidia`.
+#[cfg(feature = "cuda")]
+unsafe impl Send for Opened {}
+// SAFETY: as `Nvidia`.
+#[cfg(feature = "cuda")]
+unsafe impl Sync for Opened {}
+
+#[cfg(feature = "cuda")]
+impl Drop for Opened {
+    /// Errors cannot be told any more.
+    fn drop(&mut self) {
+        // SAFETY: made by `Nvidia::open`, and used by nothing any more.
+        unsafe {
+            let _ = result::stream::destroy(self.stream);
+            let _ = result::primary_ctx::release(self.device);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -70,7 +91,10 @@ fn failed(what: &str) -> impl FnOnce(cudarc::driver::DriverError) -> Error + '_ 
 
 impl Nvidia {
     /// Opens device `index`.
+    #[cfg(feature = "cuda")]
     pub(crate) fn open(index: usize) -> Result<Self> {
+        use super::libraries::{Part, find};
+        use candle_core::bail;
         let driver = find(Part::Driver).map_err(|missing| Error::Msg(missing.to_string()))?;
         // SAFETY: only opens the library.
         if !unsafe { sys::is_culib_present() } {
@@ -82,7 +106,38 @@ impl Nvidia {
             bail!("there are {count} CUDA devices, counted from 0: no device {index}")
         };
         let device = result::device::get(ordinal).map_err(failed("no device"))?;
-        let name = result::device::get_name(device).map_err(failed("no name"))?;
+        // SAFETY: a device that exists; the context is released by `Opened`.
+        let context = unsafe { result::primary_ctx::retain(device) }.map_err(failed("no context"))?;
+        // SAFETY: a live context.
+        unsafe { result::ctx::set_current(context) }.map_err(failed("no current context"))?;
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed("no stream"))?;
+        Self::of(device, context, stream, Box::new(Opened { device, stream }))
+    }
+
+    /// A device that another library of this process opened: its work is queued on that library's stream.
+    ///
+    /// # Safety
+    /// The context and its stream live as long as `owner`.
+    pub(crate) unsafe fn adopt(
+        context: *mut c_void,
+        stream: *mut c_void,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Result<Self> {
+        let (context, mut device) = (context.cast(), 0);
+        // SAFETY: a live context; the driver writes one number.
+        unsafe {
+            result::ctx::set_current(context).map_err(failed("no current context"))?;
+            sys::cuCtxGetDevice(&mut device).result().map_err(failed("no device"))?;
+        }
+        Self::of(device, context, stream.cast(), owner)
+    }
+
+    fn of(
+        device: sys::CUdevice,
+        context: sys::CUcontext,
+        stream: sys::CUstream,
+        keeper: Box<dyn Any + Send + Sync>,
+    ) -> Result<Self> {
         use sys::CUdevice_attribute_enum::{
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
         };
@@ -90,21 +145,22 @@ impl Nvidia {
             // SAFETY: a device that exists, an attribute that every driver knows.
             unsafe { result::device::get_attribute(device, attribute) }.map_err(failed("no compute capability"))
         };
+        let name = result::device::get_name(device).map_err(failed("no name"))?;
         let major = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-        // SAFETY: a device that exists; the context is released in `drop`.
-        let context = unsafe { result::primary_ctx::retain(device) }.map_err(failed("no context"))?;
-        // SAFETY: a live context.
-        unsafe { result::ctx::set_current(context) }.map_err(failed("no current context"))?;
-        let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed("no stream"))?;
+        let mut driver = 0;
+        // SAFETY: writes one number.
+        unsafe { sys::cuDriverGetVersion(&mut driver) }.result().map_err(failed("no version"))?;
+        let driver = format!("CUDA {}.{}", driver / 1000, driver % 1000 / 10);
         Ok(Self {
-            name: format!("{name} (compute capability {major}.{minor}, driver for {})", driver.version),
+            name: format!("{name} (compute capability {major}.{minor}, driver for {driver})"),
             arch: format!("sm_{major}{minor}"),
-            device,
             context,
             stream,
+            _keeper: keeper,
             modules: Mutex::default(),
             memory: Mutex::default(),
+            #[cfg(feature = "cuda")]
             libraries: Mutex::default(),
             stages: Mutex::default(),
         })
@@ -116,12 +172,8 @@ impl Nvidia {
         unsafe { result::ctx::set_current(self.context) }.map_err(failed("no current context"))
     }
 
-    fn libraries(&self) -> MutexGuard<'_, Libraries> {
-        self.libraries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
-        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut modules = lock(&self.modules);
         let key = (kernel.text.name, kernel.element);
         let module = match modules.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
@@ -157,7 +209,7 @@ impl Driver for Nvidia {
         self.enter()?;
         // SAFETY: freed in `drop`.
         let address = unsafe { result::malloc_sync(bytes) }.map_err(failed("no memory"))?;
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+        lock(&self.memory).push(address);
         Ok(address)
     }
 
@@ -196,41 +248,17 @@ impl Driver for Nvidia {
         unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed"))
     }
 
+    #[cfg(feature = "cuda")]
     fn library(&self, call: &Call) -> Result<Option<usize>> {
         self.enter()?;
-        let mut libraries = self.libraries();
-        match call {
-            Call::Product(call) => {
-                if libraries.products.is_none() {
-                    libraries.products = Some(Products::open_if_found()?);
-                }
-                let products = libraries.products.as_mut().and_then(Option::as_mut);
-                products.map_or(Ok(None), |products| products.plan(call))
-            }
-            Call::Convolution(call) => {
-                if libraries.convolutions.is_none() {
-                    libraries.convolutions = Some(Convolutions::open_if_found(self.stream)?);
-                }
-                let convolutions = libraries.convolutions.as_mut().and_then(Option::as_mut);
-                convolutions.map_or(Ok(None), |convolutions| convolutions.plan(call))
-            }
-        }
+        lock(&self.libraries).plan(call, self.stream)
     }
 
+    #[cfg(feature = "cuda")]
     fn call(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
         self.enter()?;
-        let libraries = self.libraries();
-        match (call, &libraries.products, &libraries.convolutions) {
-            // SAFETY: the caller planned this call, and holds its arrays and its workspace.
-            (Call::Product(call), Some(Some(products)), _) => unsafe {
-                products.run(call, arrays, workspace, self.stream.cast())
-            },
-            // SAFETY: as above.
-            (Call::Convolution(call), _, Some(Some(convolutions))) => unsafe {
-                convolutions.run(call, arrays, workspace)
-            },
-            _ => bail!("no library serves {call:?}"),
-        }
+        // SAFETY: the caller planned this call, and holds its arrays and its workspace.
+        unsafe { lock(&self.libraries).run(call, arrays, workspace, self.stream) }
     }
 
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
@@ -245,9 +273,9 @@ impl Drop for Nvidia {
         if self.enter().is_err() {
             return;
         }
-        let modules = std::mem::take(&mut *self.modules.lock().unwrap_or_else(PoisonError::into_inner));
-        let stages = std::mem::take(&mut *self.stages.lock().unwrap_or_else(PoisonError::into_inner));
-        let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let modules = std::mem::take(&mut *lock(&self.modules));
+        let stages = std::mem::take(&mut *lock(&self.stages));
+        let memory = std::mem::take(&mut *lock(&self.memory));
         // SAFETY: made by this value and used by no other; the stream is waited for first.
         unsafe {
             let _ = result::stream::synchronize(self.stream);
@@ -258,8 +286,6 @@ impl Drop for Nvidia {
             for address in memory {
                 let _ = result::free_sync(address);
             }
-            let _ = result::stream::destroy(self.stream);
-            let _ = result::primary_ctx::release(self.device);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use candle_core::{Error, Result};
 use cudarc::cublaslt::{result, sys};
 
-use super::libraries_are_wanted;
+use super::libraries;
 use crate::cuda::libraries::{Part, find};
 use crate::cuda::library::ProductCall;
 use crate::cuda::texts::Element;
@@ -38,7 +38,7 @@ impl Products {
     /// `None` where the library is not found.
     pub(super) fn open_if_found() -> Result<Option<Self>> {
         // SAFETY: only opens the library.
-        if !libraries_are_wanted() || find(Part::CublasLt).is_err() || !unsafe { sys::is_culib_present() } {
+        if !libraries::are_wanted() || find(Part::CublasLt).is_err() || !unsafe { sys::is_culib_present() } {
             return Ok(None);
         }
         Ok(Some(Self { handle: result::create_handle().map_err(failed("no handle"))?, plans: BTreeMap::new() }))

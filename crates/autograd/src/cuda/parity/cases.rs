@@ -9,7 +9,7 @@ use crate::ops::conv::Conv2dConfig;
 use crate::ops::conv_resample::Resample;
 use crate::ops::fir::Fir;
 use crate::ops::modulated_conv::ModulatedConv2d;
-use crate::ops::spectral_norm::PowerIteration;
+use crate::ops::spectral_norm::{PowerIteration, spectral_norms};
 use crate::ops::upfirdn::Upfirdn2d;
 use crate::ops::warp::Warp;
 use crate::var::Var;
@@ -222,6 +222,23 @@ fn norms(cases: &mut Cases) {
             })
             .slack = 10.0;
     }
+    let shapes: &[&[usize]] = &[&[6, 3, 3, 3], &[40, 130], &[1, 9]];
+    cases
+        .add("spectral_norms of three weights", shapes, |v| {
+            let state = |w: &Var| {
+                let rows = w.dims()[0];
+                let u: Vec<f64> = (0..rows).map(|i| 0.5 + (i % 7) as f64 / 5.0).collect();
+                Ok((constant(&u, &[1, rows], w)?, constant(&[0.0], &[1], w)?))
+            };
+            let states = v.iter().map(state).collect::<Result<Vec<_>>>()?;
+            let iteration = |(u, sigma)| PowerIteration { u, sigma, epsilon: 1e-8, steps: 1, stores: true };
+            let weights: Vec<_> = v.iter().zip(states.iter().map(|(u, sigma)| iteration((u, sigma)))).collect();
+            let normal = spectral_norms(&weights)?;
+            let stored = states.iter().map(|(u, sigma)| u.sum()?.add(&sigma.sum()?));
+            let sums = normal.iter().map(|w| w.mul(w)?.mul(w)?.sum()).chain(stored);
+            sums.into_iter().try_fold(normal[0].reshape(&[162])?, |sum, more| sum.add(&more?))
+        })
+        .slack = 10.0;
     cases.add("minibatch_stddev", &[&[8, 4, 3, 5]], |v| v[0].minibatch_stddev(Some(4), 2)).slack = 10.0;
 }
 
