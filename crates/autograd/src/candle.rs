@@ -33,7 +33,10 @@ struct Call {
 impl Call {
     fn run(inputs: &[&Tensor], f: impl FnOnce(&[Var]) -> Result<Var>) -> Result<Self> {
         if let Some(other) = inputs.iter().find(|x| !x.device().is_cpu()) {
-            bail!("candle::apply: an input is on {:?}, expected the CPU", other.device().location())
+            bail!(
+                "candle::apply: an input is on {:?}, expected the CPU; frugan-candle-cuda takes CUDA tensors",
+                other.device().location()
+            )
         }
         let var = |x: &&Tensor| match x.track_op() {
             true => Var::leaf((*x).clone()),

@@ -55,7 +55,8 @@ impl Pipe {
     }
 
     /// [`Pipe::apply`] for a training loop that is otherwise candle's: one op of candle's graph, so that candle's
-    /// `backward` passes through it. Tensors on the CPU, f32 or f64.
+    /// `backward` passes through it. Tensors on the CPU, f32 or f64; `crates/candle-cuda`
+    /// takes those on a GPU.
     ///
     /// candle has no gradients of gradients: for R1 through an augmentation, stay with [`Pipe::apply`].
     ///
