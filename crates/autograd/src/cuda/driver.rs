@@ -10,6 +10,8 @@ use super::work::Reel;
 
 /// Threads of a block, as the texts' `THREADS`.
 pub(crate) const THREADS: usize = 256;
+/// Elements of a thread of the texts' `MAP`, as their `IN_FLIGHT`.
+pub(crate) const IN_FLIGHT: usize = 4;
 
 /// A function of a text, compiled for one element type.
 #[derive(Clone, Copy, Debug)]

@@ -26,6 +26,7 @@ use super::work::{Reel, Span, Work};
 const OPTIONS: &[&str] = &["-x", "c++", "-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-Wl,-Bsymbolic"];
 
 type Function = unsafe extern "C" fn(*const u64);
+type Answer = extern "C" fn() -> u64;
 
 /// In which order the host runs what a GPU runs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +174,8 @@ impl Emulator {
         }
     }
 
-    fn entry(&self, kernel: Kernel, words: usize) -> Result<Entry> {
+    /// A kernel that takes these words in so many blocks.
+    fn entry(&self, kernel: Kernel, blocks: usize, words: &[u64]) -> Result<Entry> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kernel.text.name, kernel.element);
         let library = match modules.get(&key) {
@@ -184,20 +186,26 @@ impl Emulator {
                 library
             }
         };
-        let (function, size) = (library.symbol(kernel.function), library.symbol(&format!("{}_words", kernel.function)));
-        let (Some(function), Some(size), Some(order)) = (function, size, library.symbol("set_order")) else {
+        let beside = |answer: &str| library.symbol(&format!("{}_{answer}", kernel.function));
+        let (function, order) = (library.symbol(kernel.function), library.symbol("set_order"));
+        let (Some(function), Some(order), Some(size), Some(share)) =
+            (function, order, beside("words"), beside("share"))
+        else {
             bail!("kernel {kernel}: the text has no such function")
         };
-        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, beside it one that tells the size of
-        // what is behind that, and one that takes an order.
-        let (entry, size) = unsafe {
+        // SAFETY: the texts' skeletons define every kernel as a function of one pointer, beside it two that tell how many words are
+        // behind that and how much a block takes, and one that takes an order.
+        let (entry, size, share) = unsafe {
             let function = std::mem::transmute::<*mut c_void, Function>(function);
-            let size = std::mem::transmute::<*mut c_void, extern "C" fn() -> u64>(size);
+            let [size, share] = [size, share].map(|answer| std::mem::transmute::<*mut c_void, Answer>(answer));
             let set_order = std::mem::transmute::<*mut c_void, extern "C" fn(u64)>(order);
-            (Entry { function, set_order }, size())
+            (Entry { function, set_order }, size(), share())
         };
-        if size != words as u64 {
-            bail!("kernel {kernel}: {words} words given, its struct has {size}")
+        if size != words.len() as u64 {
+            bail!("kernel {kernel}: {} words given, its struct has {size}", words.len())
+        }
+        if blocks as u64 != words[0].div_ceil(share) {
+            bail!("kernel {kernel}: {blocks} blocks for {} elements, of which a block takes {share}", words[0])
         }
         Ok(entry)
     }
@@ -251,8 +259,8 @@ impl Driver for Emulator {
         spoil(address, bytes);
     }
 
-    fn launch(&self, kernel: Kernel, _: usize, words: &[u64]) -> Result<()> {
-        let entry = self.entry(kernel, words.len())?;
+    fn launch(&self, kernel: Kernel, blocks: usize, words: &[u64]) -> Result<()> {
+        let entry = self.entry(kernel, blocks, words)?;
         if !self.idle {
             entry.run(words);
         }
@@ -288,7 +296,10 @@ impl Driver for Emulator {
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
         let step = |work: &Work| {
             Ok(match *work {
-                Work::Launch { kernel, words } => Step::Launch(self.entry(kernel, words.len - 1)?, words),
+                Work::Launch { kernel, words } => {
+                    let (blocks, given) = reel.launch_of(words);
+                    Step::Launch(self.entry(kernel, blocks, given)?, words)
+                }
                 Work::Upload { to, bytes } => Step::Upload { to, bytes },
                 Work::Copy { to, from, bytes } => Step::Copy { to, from, bytes },
                 Work::HandedOut { address, bytes } => Step::Spoil { address, bytes },

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Result, bail};
 
 use super::arena::Usage;
-use super::driver::{Driver, Kernel, THREADS};
+use super::driver::{Driver, IN_FLIGHT, Kernel, THREADS};
 use super::graphs::Graphs;
 use super::library::Call;
 use super::pool::{Pool, lock};
@@ -181,6 +181,11 @@ impl Gpu {
         self.launch(kernel, words[0] as usize, (words[0] as usize).div_ceil(THREADS), words)
     }
 
+    /// Runs a `MAP` of `n` elements, some a thread. `words[0]` is `n`.
+    pub(crate) fn map(&self, kernel: Kernel, words: &[u64]) -> Result<()> {
+        self.launch(kernel, words[0] as usize, (words[0] as usize).div_ceil(THREADS * IN_FLIGHT), words)
+    }
+
     /// Runs `n` blocks. `words[0]` is `n`.
     pub(crate) fn blocks(&self, kernel: Kernel, words: &[u64]) -> Result<()> {
         self.launch(kernel, words[0] as usize, words[0] as usize, words)
@@ -190,8 +195,8 @@ impl Gpu {
         if n == 0 {
             return Ok(());
         }
-        if n > u32::MAX as usize {
-            bail!("kernel {kernel}: {n} elements, expected at most 2^32 - 1; use a smaller batch")
+        if n > i32::MAX as usize {
+            bail!("kernel {kernel}: {n} elements, expected at most 2^31 - 1; use a smaller batch")
         }
         if self.put_off(|reel| reel.launch(kernel, blocks, words)) {
             return Ok(());

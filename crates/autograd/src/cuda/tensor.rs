@@ -46,7 +46,7 @@ impl CudaTensor {
 
     pub(crate) fn full(gpu: &Arc<Gpu>, number: f64, element: Element, dims: &[usize]) -> Result<Self> {
         let out = Self::new(gpu, element, dims)?;
-        out.each(&ELEMENTWISE, "fill", &words![out.len(), Address::NULL, &out, number, 0.0])?;
+        out.map(&ELEMENTWISE, "fill", &words![out.len(), Address::NULL, &out, number, 0.0])?;
         Ok(out)
     }
 
@@ -93,7 +93,7 @@ impl CudaTensor {
             Element::Bf16 => "cast_bf16",
             Element::F16 => "cast_f16",
         };
-        self.each(&LAYOUT, function, &words![self.len(), self, &out])?;
+        self.map(&LAYOUT, function, &words![self.len(), self, &out])?;
         Ok(out)
     }
 
@@ -112,6 +112,11 @@ impl CudaTensor {
     /// Runs a kernel with a thread an element, compiled for this array's element type. `words[0]` is their number.
     pub(crate) fn each(&self, text: &'static Text, function: &'static str, words: &[u64]) -> Result<()> {
         self.gpu().each(Kernel { text, function, element: self.0.element }, words)
+    }
+
+    /// Runs a kernel that maps elements likewise.
+    pub(crate) fn map(&self, text: &'static Text, function: &'static str, words: &[u64]) -> Result<()> {
+        self.gpu().map(Kernel { text, function, element: self.0.element }, words)
     }
 
     /// Runs a kernel of blocks likewise.

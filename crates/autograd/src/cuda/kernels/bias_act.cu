@@ -9,7 +9,8 @@ struct BiasActArgs {
     i64 n;
     const T *x, *bias, *g;
     T* y;
-    i64 channels, inner, activation, clamps;
+    Divisor channels, inner;
+    i64 activation, clamps;
     double alpha, gain, clamp;
 };
 
@@ -29,16 +30,15 @@ DEVICE A activate(i64 activation, A v, A alpha) {
 
 DEVICE A with_bias(const BiasActArgs& args, u32 i) {
     const A v = load(args.x[i]);
-    return args.bias ? v + load(args.bias[i / (u32)args.inner % (u32)args.channels]) : v;
+    return args.bias ? v + load(args.bias[i / args.inner % args.channels]) : v;
 }
 
-DEVICE void bias_act_at(const BiasActArgs& args, u32 i) {
-    A v = activate(args.activation, with_bias(args, i), (A)args.alpha) * (A)args.gain;
+DEVICE A bias_act_of(const BiasActArgs& args, u32 i) {
+    const A v = activate(args.activation, with_bias(args, i), (A)args.alpha) * (A)args.gain;
     const A limit = (A)args.clamp;
-    if (args.clamps) v = v > limit ? limit : (v < -limit ? -limit : v);
-    store(&args.y[i], v);
+    return args.clamps ? (v > limit ? limit : (v < -limit ? -limit : v)) : v;
 }
-EACH(bias_act, BiasActArgs)
+MAP(bias_act, BiasActArgs, y)
 
 // The slope of the activation where its value is `a`.
 DEVICE A slope_of_output(i64 activation, A a, A alpha) {
@@ -54,7 +54,7 @@ DEVICE A slope_of_output(i64 activation, A a, A alpha) {
 }
 
 // The cotangent of x + bias. x is the output; for softplus and swish, whose slope does not follow from it, the input.
-DEVICE void bias_act_grad_at(const BiasActArgs& args, u32 i) {
+DEVICE A bias_act_grad_of(const BiasActArgs& args, u32 i) {
     const A gain = (A)args.gain, alpha = (A)args.alpha, limit = (A)args.clamp;
     A y, slope;
     if (args.activation == SOFTPLUS || args.activation == SWISH) {
@@ -66,6 +66,6 @@ DEVICE void bias_act_grad_at(const BiasActArgs& args, u32 i) {
         slope = slope_of_output(args.activation, y * (A)(1.0 / args.gain), alpha);
     }
     const bool cut = args.clamps && (y >= limit || y <= -limit);
-    store(&args.y[i], cut ? A(0) : load(args.g[i]) * (slope * gain));
+    return cut ? A(0) : load(args.g[i]) * (slope * gain);
 }
-EACH(bias_act_grad, BiasActArgs)
+MAP(bias_act_grad, BiasActArgs, y)

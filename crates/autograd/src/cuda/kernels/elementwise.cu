@@ -9,12 +9,12 @@ struct UnaryArgs {
 };
 
 #define UNARY(name, expression)                                     \
-    DEVICE void name##_at(const UnaryArgs& args, u32 i) {           \
+    DEVICE A name##_of(const UnaryArgs& args, u32 i) {              \
         const A a = (A)args.a, b = (A)args.b, x = load(args.x[i]);  \
-        (void)a, (void)b, (void)x;                                  \
-        store(&args.y[i], expression);                              \
+        (void)a, (void)b;                                           \
+        return expression;                                          \
     }                                                               \
-    EACH(name, UnaryArgs)
+    MAP(name, UnaryArgs, y)
 
 UNARY(affine, x* a + b)
 UNARY(exponential, exp_(x))
@@ -29,8 +29,8 @@ UNARY(sign, x == A(0) || x != x ? x : (x > A(0) ? A(1) : A(-1)))
 UNARY(clamp, x < a ? a : (x > b ? b : x))
 
 // Does not look at x.
-DEVICE void fill_at(const UnaryArgs& args, u32 i) { store(&args.y[i], (A)args.a); }
-EACH(fill, UnaryArgs)
+DEVICE A fill_of(const UnaryArgs& args, u32) { return (A)args.a; }
+MAP(fill, UnaryArgs, y)
 
 #define RANK 6
 
@@ -41,24 +41,39 @@ struct BinaryArgs {
     const T* y;
     T* out;
     i64 rank;
-    i64 size[RANK], step_x[RANK], step_y[RANK];
+    Divisor size[RANK];
+    i64 step_x[RANK], step_y[RANK];
+};
+
+// The same of operands that move like the result.
+struct AlikeArgs {
+    i64 n;
+    const T* x;
+    const T* y;
+    T* out;
 };
 
 #define BINARY(name, expression)                                    \
-    DEVICE void name##_at(const BinaryArgs& args, u32 i) {          \
+    DEVICE A name##_of(const BinaryArgs& args, u32 i) {             \
         u32 at_x = 0, at_y = 0, rest = i;                           \
         for (int k = (int)args.rank - 1; k > 0; --k) {              \
-            const u32 size = (u32)args.size[k], at = rest % size;   \
-            rest /= size;                                           \
+            const u32 outer = rest / args.size[k];                  \
+            const u32 at = rest - outer * args.size[k].by;          \
+            rest = outer;                                           \
             at_x += at * (u32)args.step_x[k];                       \
             at_y += at * (u32)args.step_y[k];                       \
         }                                                           \
         at_x += rest * (u32)args.step_x[0];                         \
         at_y += rest * (u32)args.step_y[0];                         \
         const A x = load(args.x[at_x]), y = load(args.y[at_y]);     \
-        store(&args.out[i], expression);                            \
+        return expression;                                          \
     }                                                               \
-    EACH(name, BinaryArgs)
+    MAP(name, BinaryArgs, out)                                      \
+    DEVICE A name##_alike_of(const AlikeArgs& args, u32 i) {        \
+        const A x = load(args.x[i]), y = load(args.y[i]);           \
+        return expression;                                          \
+    }                                                               \
+    MAP(name##_alike, AlikeArgs, out)
 
 BINARY(add, x + y)
 BINARY(sub, x - y)
@@ -74,13 +89,13 @@ struct GateArgs {
 };
 
 #define GATE(name, expression)                                              \
-    DEVICE void name##_at(const GateArgs& args, u32 i) {                    \
+    DEVICE A name##_of(const GateArgs& args, u32 i) {                       \
         const A a = (A)args.a, b = (A)args.b;                               \
         const A g = load(args.g[i]), x = load(args.x[i]);                   \
         (void)a, (void)b;                                                   \
-        store(&args.out[i], expression);                                    \
+        return expression;                                                  \
     }                                                                       \
-    EACH(name, GateArgs)
+    MAP(name, GateArgs, out)
 
 GATE(gate_slope, x > A(0) ? g : g * a)
 GATE(gate_between, x >= a && x <= b ? g : A(0))

@@ -37,13 +37,15 @@ struct MoveArgs {
     const T* x;
     T* y;
     const int *dy, *dx, *top, *left;
-    i64 sign, image, height, width, box_height, box_width, at_source;
+    i64 sign;
+    Divisor image, height, width;
+    i64 box_height, box_width, at_source;
 };
 
-DEVICE void move_at(const MoveArgs& args, u32 i) {
-    const u32 height = (u32)args.height, width = (u32)args.width;
-    const i64 column = i % width, row = i / width % height, plane = i / width / height;
-    const i64 image = i / (u32)args.image;
+DEVICE A move_of(const MoveArgs& args, u32 i) {
+    const u32 height = args.height.by, width = args.width.by;
+    const u32 line = i / args.width, plane = line / args.height, image = i / args.image;
+    const i64 column = i - line * width, row = line - plane * height;
     const i64 dy = args.dy ? args.sign * args.dy[image] : 0, dx = args.dx ? args.sign * args.dx[image] : 0;
     const i64 from_row = row + dy, from_column = column + dx;
     bool inside = from_row >= 0 && from_row < height && from_column >= 0 && from_column < width;
@@ -52,9 +54,9 @@ DEVICE void move_at(const MoveArgs& args, u32 i) {
         const i64 x = (args.at_source ? from_column : column) - args.left[image];
         inside = inside && !(y >= 0 && y < args.box_height && x >= 0 && x < args.box_width);
     }
-    store(&args.y[i], inside ? load(args.x[(plane * height + from_row) * width + from_column]) : A(0));
+    return inside ? load(args.x[((i64)plane * height + from_row) * width + from_column]) : A(0);
 }
-EACH(move, MoveArgs)
+MAP(move, MoveArgs, y)
 
 struct BorderArgs {
     i64 n;

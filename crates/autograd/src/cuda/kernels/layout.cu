@@ -8,15 +8,16 @@ struct CopyArgs {
     const T* x;
     T* y;
     i64 x_start, y_start, rank;
-    i64 size[RANK], step_x[RANK], step_y[RANK];
+    Divisor size[RANK];
+    i64 step_x[RANK], step_y[RANK];
 };
 
 DEVICE void copy_at(const CopyArgs& args, u32 i) {
     i64 at_x = args.x_start, at_y = args.y_start;
     u32 rest = i;
     for (int k = (int)args.rank - 1; k >= 0; --k) {
-        const u32 size = (u32)args.size[k], at = rest % size;
-        rest /= size;
+        const u32 outer = rest / args.size[k], at = rest - outer * args.size[k].by;
+        rest = outer;
         at_x += at * args.step_x[k];
         at_y += at * args.step_y[k];
     }
@@ -24,17 +25,17 @@ DEVICE void copy_at(const CopyArgs& args, u32 i) {
 }
 EACH(copy, CopyArgs)
 
-struct CastArgs {
+template <class To> struct CastArgs {
     i64 n;
     const T* x;
-    void* y;
+    To* y;
 };
 
 #define CAST(name, To)                                                                                      \
-    DEVICE void name##_at(const CastArgs& args, u32 i) {                                                    \
-        store((To*)args.y + i, (Arithmetic<To>::Type)load(args.x[i]));                                      \
+    DEVICE Arithmetic<To>::Type name##_of(const CastArgs<To>& args, u32 i) {                                \
+        return (Arithmetic<To>::Type)load(args.x[i]);                                                       \
     }                                                                                                       \
-    EACH(name, CastArgs)
+    MAP(name, CastArgs<To>, y)
 
 CAST(cast_f32, float)
 CAST(cast_f64, double)

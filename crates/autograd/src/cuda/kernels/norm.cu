@@ -1,48 +1,74 @@
 // Batch normalisation of [batch, channels, area] with a scale and shift per channel or per sample and channel, and a ReLU.
-// Forward reads x twice for the statistics and once for the result; backward reads x and the cotangent twice.
-// Statistics, scale, shift and their cotangents are in A, whatever x is in.
+// Forward reads x twice for the statistics and once for the result; backward reads x and the cotangent twice. Statistics, scale, shift and their cotangents are in A, whatever x is in.
 
 struct NormArgs {
     i64 n;
     const T* x;
     const A *scale, *shift;
     const T *y, *g;
-    A *mean, *variance, *inverse;
+    const A *mean, *inverse;
     T* out;
     A *plain, *weighted;
-    i64 batch, channels, area, affine_rows, relu;
+    Divisor channels, area, affine_rows;
+    i64 relu;
+};
+
+// A channel's values are those of its planes, one behind the other. A part of them a block, so that few channels keep a whole GPU
+// busy too: mean and sum of squares around it, read twice, the second time from cache.
+#define PART 8192
+
+struct StatisticsArgs {
+    i64 n;
+    const T* x;
+    // Of a channel if there is one part; else of a part, with the sum of squares in place of the variance.
+    A *mean, *variance, *inverse;
+    Divisor channels, area, parts;
+    i64 count;
     double epsilon;
 };
 
-// A channel a block: mean, biased variance around it, and 1 / sqrt(variance + epsilon).
 struct Statistics {
-    typedef NormArgs Args;
+    typedef StatisticsArgs Args;
     struct State {};
     struct Shared {
         A values[THREADS];
         A mean;
     };
+    // The sum of all values, in two meetings: first as 16 sums.
+    DEVICE void gather(Shared& shared, u32 thread) {
+        for (u32 k = thread + 16; thread < 16 && k < THREADS; k += 16) shared.values[thread] += shared.values[k];
+    }
     DEVICE A total(const Shared& shared) {
         A sum = 0;
-        for (u32 k = 0; k < THREADS; ++k) sum += shared.values[k];
+        for (u32 k = 0; k < 16; ++k) sum += shared.values[k];
         return sum;
     }
-    DEVICE int phases(const Args&) { return 4; }
-    DEVICE void step(const Args& args, int phase, u32 channel, u32 thread, State&, Shared& shared) {
-        const u32 area = (u32)args.area, count = (u32)args.batch * area;
-        if (phase == 0 || phase == 2) {
+    DEVICE int phases(const Args&) { return 6; }
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const u32 channel = block / args.parts, start = block % args.parts * PART;
+        const u32 end = min_((u32)args.count, start + PART);
+        if (phase == 0 || phase == 3) {
             const A mean = phase == 0 ? A(0) : shared.mean;
+            const u32 area = args.area.by;
             A sum = 0;
-            for (u32 k = thread; k < count; k += THREADS) {
-                const A v = load(args.x[((i64)(k / area) * args.channels + channel) * area + k % area]) - mean;
+            for (u32 k = start + thread; k < end; k += THREADS) {
+                const u32 image = k / args.area;
+                const A v = load(args.x[(image * args.channels.by + channel) * area + (k - image * area)]) - mean;
                 sum += phase == 0 ? v : v * v;
             }
             shared.values[thread] = sum;
-        } else if (phase == 1 && thread == 0) {
-            shared.mean = total(shared) / (A)count;
-            store(&args.mean[channel], shared.mean);
-        } else if (phase == 3 && thread == 0) {
-            const A variance = total(shared) / (A)count;
+        } else if (phase == 1 || phase == 4) {
+            gather(shared, thread);
+        } else if (phase == 2 && thread == 0) {
+            shared.mean = total(shared) / (A)(end - start);
+            store(&args.mean[block], shared.mean);
+        } else if (phase == 5 && thread == 0) {
+            const A squares = total(shared);
+            if (args.parts.by > 1) {
+                store(&args.variance[block], squares);
+                return;
+            }
+            const A variance = squares / (A)(end - start);
             store(&args.variance[channel], variance);
             store(&args.inverse[channel], A(1) / sqrt_(variance + (A)args.epsilon));
         }
@@ -50,18 +76,44 @@ struct Statistics {
 };
 BLOCKS(norm_statistics, Statistics)
 
+struct JoinArgs {
+    i64 n;
+    const A *means, *squares;
+    A *mean, *variance, *inverse;
+    i64 parts, count;
+    double epsilon;
+};
+
+// The statistics of a channel from those of its parts, in order (Chan, Golub and LeVeque 1979).
+DEVICE void norm_join_at(const JoinArgs& args, u32 channel) {
+    A mean = 0, squares = 0, count = 0;
+    for (i64 part = 0; part < args.parts; ++part) {
+        const i64 at = channel * args.parts + part;
+        const A len = (A)min_((i64)PART, args.count - part * PART), share = len / (count + len);
+        const A step = load(args.means[at]) - mean;
+        mean += step * share;
+        squares += load(args.squares[at]) + step * step * (count * share);
+        count += len;
+    }
+    const A variance = squares / count;
+    store(&args.mean[channel], mean);
+    store(&args.variance[channel], variance);
+    store(&args.inverse[channel], A(1) / sqrt_(variance + (A)args.epsilon));
+}
+EACH(norm_join, JoinArgs)
+
 DEVICE u32 affine_index(const NormArgs& args, u32 image, u32 channel) {
-    return image % (u32)args.affine_rows * (u32)args.channels + channel;
+    return image % args.affine_rows * args.channels.by + channel;
 }
 
-DEVICE void norm_forward_at(const NormArgs& args, u32 i) {
-    const u32 plane = i / (u32)args.area, channel = plane % (u32)args.channels;
-    const u32 affine = affine_index(args, plane / (u32)args.channels, channel);
+DEVICE A norm_forward_of(const NormArgs& args, u32 i) {
+    const u32 plane = i / args.area, image = plane / args.channels, channel = plane - image * args.channels.by;
+    const u32 affine = affine_index(args, image, channel);
     const A slope = load(args.inverse[channel]) * load(args.scale[affine]);
     const A v = load(args.x[i]) * slope + (load(args.shift[affine]) - load(args.mean[channel]) * slope);
-    store(&args.out[i], args.relu && v < A(0) ? A(0) : v);
+    return args.relu && v < A(0) ? A(0) : v;
 }
-EACH(norm_forward, NormArgs)
+MAP(norm_forward, NormArgs, out)
 
 // The cotangent behind the ReLU, whose output is y if there was one.
 DEVICE A through(const NormArgs& args, i64 i) {
@@ -83,9 +135,10 @@ struct PlaneSums {
         sum.weighted += v.weighted;
     }
     DEVICE Pair partial(const Args& args, u32 plane, u32 thread) {
-        const A mean = load(args.mean[plane % (u32)args.channels]);
+        const A mean = load(args.mean[plane % args.channels]);
         Pair sum = {0, 0};
-        for (i64 i = plane * args.area + thread; i < (plane + 1) * args.area; i += THREADS) {
+        const u32 area = args.area.by;
+        for (u32 i = plane * area + thread; i < (plane + 1) * area; i += THREADS) {
             const A g = through(args, i);
             sum.plain += g;
             sum.weighted += g * (load(args.x[i]) - mean);
@@ -94,7 +147,7 @@ struct PlaneSums {
     }
     DEVICE void finish(const Args& args, u32 plane, Pair sum) {
         store(&args.plain[plane], sum.plain);
-        store(&args.weighted[plane], sum.weighted * load(args.inverse[plane % (u32)args.channels]));
+        store(&args.weighted[plane], sum.weighted * load(args.inverse[plane % args.channels]));
     }
 };
 BLOCKS(norm_plane_sums, Row<PlaneSums>)
@@ -129,12 +182,12 @@ DEVICE void norm_means_at(const NormMeansArgs& args, u32 channel) {
 EACH(norm_means, NormMeansArgs)
 
 // The cotangent of x; plain and weighted hold the means of norm_means.
-DEVICE void norm_backward_at(const NormArgs& args, u32 i) {
-    const u32 plane = i / (u32)args.area, channel = plane % (u32)args.channels;
-    const u32 affine = affine_index(args, plane / (u32)args.channels, channel);
+DEVICE A norm_backward_of(const NormArgs& args, u32 i) {
+    const u32 plane = i / args.area, image = plane / args.channels, channel = plane - image * args.channels.by;
+    const u32 affine = affine_index(args, image, channel);
     const A inverse = load(args.inverse[channel]);
     const A normal = (load(args.x[i]) - load(args.mean[channel])) * inverse;
     const A scaled = through(args, i) * load(args.scale[affine]);
-    store(&args.out[i], (scaled - load(args.plain[channel]) - normal * load(args.weighted[channel])) * inverse);
+    return (scaled - load(args.plain[channel]) - normal * load(args.weighted[channel])) * inverse;
 }
-EACH(norm_backward, NormArgs)
+MAP(norm_backward, NormArgs, out)

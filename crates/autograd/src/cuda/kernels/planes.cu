@@ -4,20 +4,20 @@ struct ScaleArgs {
     i64 n;
     const T *x, *s, *noise;
     T* y;
-    i64 channels, area, noise_rows;
+    Divisor channels, area, noise_rows;
 };
 
 // x * s + noise; the noise is absent if its pointer is null.
-DEVICE void scale_planes_at(const ScaleArgs& args, u32 i) {
-    const u32 area = (u32)args.area, plane = i / area;
+DEVICE A scale_planes_of(const ScaleArgs& args, u32 i) {
+    const u32 plane = i / args.area;
     A v = load(args.x[i]) * load(args.s[plane]);
     if (args.noise) {
-        const u32 row = plane / (u32)args.channels % (u32)args.noise_rows;
-        v += load(args.noise[(i64)row * area + i % area]);
+        const u32 row = plane / args.channels % args.noise_rows;
+        v += load(args.noise[row * args.area.by + (i - plane * args.area.by)]);
     }
-    store(&args.y[i], v);
+    return v;
 }
-EACH(scale_planes, ScaleArgs)
+MAP(scale_planes, ScaleArgs, y)
 
 struct DotArgs {
     i64 n;

@@ -4,25 +4,25 @@ struct CellsArgs {
     i64 n;
     const T* x;
     T* y;
-    i64 width;
+    Divisor width;
     double factor;
 };
 
 // factor times the sum of each 2x2 cell; width is the output's.
-DEVICE void sum_cells_at(const CellsArgs& args, u32 i) {
-    const u32 width = (u32)args.width;
-    const T* top = args.x + (i64)(i / width) * 4 * width + i % width * 2;
+DEVICE A sum_cells_of(const CellsArgs& args, u32 i) {
+    const u32 width = args.width.by, row = i / args.width;
+    const T* top = args.x + (i64)row * 4 * width + (i - row * width) * 2;
     const T* bottom = top + 2 * width;
-    store(&args.y[i], ((load(top[0]) + load(top[1])) + (load(bottom[0]) + load(bottom[1]))) * (A)args.factor);
+    return ((load(top[0]) + load(top[1])) + (load(bottom[0]) + load(bottom[1]))) * (A)args.factor;
 }
-EACH(sum_cells, CellsArgs)
+MAP(sum_cells, CellsArgs, y)
 
 // Each pixel four times, times factor; width is the output's.
-DEVICE void double_cells_at(const CellsArgs& args, u32 i) {
-    const u32 width = (u32)args.width, row = i / width;
-    store(&args.y[i], load(args.x[(i64)(row / 2) * (width / 2) + i % width / 2]) * (A)args.factor);
+DEVICE A double_cells_of(const CellsArgs& args, u32 i) {
+    const u32 width = args.width.by, row = i / args.width;
+    return load(args.x[(i64)(row / 2) * (width / 2) + (i - row * width) / 2]) * (A)args.factor;
 }
-EACH(double_cells, CellsArgs)
+MAP(double_cells, CellsArgs, y)
 
 struct WindowArgs {
     i64 n;

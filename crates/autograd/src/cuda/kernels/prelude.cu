@@ -69,9 +69,13 @@ DEVICE float load(f16 v) {
 DEVICE void store(float* to, float v) { *to = v; }
 DEVICE void store(double* to, double v) { *to = v; }
 DEVICE void store(bf16* to, float v) {
+#ifdef __CUDACC_RTC__
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to->bits) : "f"(v));
+#else
     const u32 bits = bits_of(v);
     const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
     to->bits = is_nan ? (unsigned short)(bits >> 16 | 0x40) : (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+#endif
 }
 DEVICE void store(f16* to, float v) {
 #ifdef __CUDACC_RTC__
@@ -110,6 +114,19 @@ template <class S> DEVICE S max_(S a, S b) { return a > b ? a : b; }
 DEVICE A sigmoid(A v) { return A(1) / (A(1) + exp_(-v)); }
 DEVICE A softplus(A v) { return max_(v, A(0)) + log1p_(exp_(-abs_(v))); }
 
+// ---- division by a size ----------------------------------------------------------------------------------------------
+
+// A divisor with what the caller worked out for it: n / by for n below 2^31 in a product and a shift, where the processor's own
+// division takes some twenty instructions.
+struct Divisor {
+    u32 by, magic, shift, unused;
+};
+
+DEVICE u32 operator/(u32 n, const Divisor& d) {
+    return d.by == 1 ? n : (u32)((u64)n * d.magic >> 32) >> d.shift;
+}
+DEVICE u32 operator%(u32 n, const Divisor& d) { return n - n / d * d.by; }
+
 // ---- launch skeletons ----------------------------------------------------------------------------------------------
 
 // How many threads a block has, in every kernel.
@@ -129,21 +146,60 @@ MEMBER i64 turn_of(i64 k, i64 n) {
 }
 #endif
 
-// EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each. On the host name_words() tells how many
-// words the struct has, which the emulator compares with what it is given.
+// On the host each kernel has two functions beside it, whose answers the emulator compares with what it is given: name_words(), how
+// many words its struct has, and name_share(), how much of args.n a block takes. args.n is below 2^31.
+#ifdef __CUDACC_RTC__
+#define KERNEL(name, Args) extern "C" __global__ void __launch_bounds__(THREADS) name(const Args args)
+#else
+#define ANSWERS(name, Args, share)                                                              \
+    extern "C" u64 name##_words() { return sizeof(Args) / 8; }                                  \
+    extern "C" u64 name##_share() { return share; }
+#endif
+
+// EACH(name, Args): runs name_at(args, i) for i in 0 .. args.n, a thread each.
 #ifdef __CUDACC_RTC__
 #define EACH(name, Args)                                                                        \
-    extern "C" __global__ void __launch_bounds__(THREADS) name(const Args args) {               \
-        const i64 step = (i64)gridDim.x * THREADS;                                              \
-        for (i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < args.n; i += step) {          \
-            name##_at(args, (u32)i);                                                            \
-        }                                                                                       \
+    KERNEL(name, Args) {                                                                        \
+        const u32 i = blockIdx.x * THREADS + threadIdx.x;                                       \
+        if (i < (u32)args.n) name##_at(args, i);                                                \
     }
 #else
 #define EACH(name, Args)                                                                        \
-    extern "C" u64 name##_words() { return sizeof(Args) / 8; }                                  \
+    ANSWERS(name, Args, THREADS)                                                                \
     extern "C" void name(const Args* args) {                                                    \
         for (i64 k = 0; k < args->n; ++k) name##_at(*args, (u32)turn_of(k, args->n));           \
+    }
+#endif
+
+// MAP(name, Args, out): args.out[i] = name_of(args, i) for i in 0 .. args.n. A thread computes IN_FLIGHT values before it writes
+// the first: a fast memory wants more loads on their way than one a thread.
+#define IN_FLIGHT 4
+#ifdef __CUDACC_RTC__
+#define MAP(name, Args, out)                                                                    \
+    KERNEL(name, Args) {                                                                        \
+        const u32 n = (u32)args.n, first = blockIdx.x * (THREADS * IN_FLIGHT) + threadIdx.x;    \
+        if (first + (IN_FLIGHT - 1) * THREADS < n) {                                            \
+            A v[IN_FLIGHT];                                                                     \
+            _Pragma("unroll") for (u32 k = 0; k < IN_FLIGHT; ++k) {                             \
+                v[k] = name##_of(args, first + k * THREADS);                                    \
+            }                                                                                   \
+            _Pragma("unroll") for (u32 k = 0; k < IN_FLIGHT; ++k) {                             \
+                store(&args.out[first + k * THREADS], v[k]);                                    \
+            }                                                                                   \
+        } else {                                                                                \
+            _Pragma("unroll 1") for (u32 i = first; i < n; i += THREADS) {                      \
+                store(&args.out[i], name##_of(args, i));                                        \
+            }                                                                                   \
+        }                                                                                       \
+    }
+#else
+#define MAP(name, Args, out)                                                                    \
+    ANSWERS(name, Args, THREADS * IN_FLIGHT)                                                    \
+    extern "C" void name(const Args* args) {                                                    \
+        for (i64 k = 0; k < args->n; ++k) {                                                     \
+            const u32 i = (u32)turn_of(k, args->n);                                             \
+            store(&args->out[i], name##_of(*args, i));                                          \
+        }                                                                                       \
     }
 #endif
 
@@ -152,7 +208,7 @@ MEMBER i64 turn_of(i64 k, i64 n) {
 // step(args, phase, block, thread, state, shared).
 #ifdef __CUDACC_RTC__
 #define BLOCKS(name, Program)                                                                   \
-    extern "C" __global__ void __launch_bounds__(THREADS) name(const Program::Args args) {      \
+    KERNEL(name, Program::Args) {                                                               \
         __shared__ Program::Shared shared;                                                      \
         Program::State state;                                                                   \
         const int phases = Program::phases(args);                                               \
@@ -165,7 +221,7 @@ MEMBER i64 turn_of(i64 k, i64 n) {
     }
 #else
 #define BLOCKS(name, Program)                                                                   \
-    extern "C" u64 name##_words() { return sizeof(Program::Args) / 8; }                         \
+    ANSWERS(name, Program::Args, 1)                                                             \
     extern "C" void name(const Program::Args* args) {                                           \
         static thread_local Program::Shared shared;                                             \
         static thread_local Program::State state[THREADS];                                      \

@@ -72,11 +72,11 @@ struct LerpOneArgs {
 };
 
 // The same of one array, without a table.
-DEVICE void lerp_one_at(const LerpOneArgs& args, u32 i) {
+DEVICE A lerp_one_of(const LerpOneArgs& args, u32 i) {
     const A v = load(args.target[i]);
-    store(&args.target[i], v + (A)args.weight * (load(args.source[i]) - v));
+    return v + (A)args.weight * (load(args.source[i]) - v);
 }
-EACH(lerp_one, LerpOneArgs)
+MAP(lerp_one, LerpOneArgs, target)
 
 struct MendRow {
     T* x;

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::reduce::sum_axis;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::BIAS_ACT;
-use crate::cuda::words::words;
+use crate::cuda::words::{Divisor, words};
 use crate::kernels::bias_act::Layout;
 use crate::ops::bias_act::{Activation, BiasAct};
 
@@ -33,10 +33,10 @@ fn run(
     g: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
     let y = x.like(x.dims())?;
-    let (channels, inner) = (layout.channels.max(1), layout.inner.max(1));
+    let (channels, inner) = (Divisor(layout.channels), Divisor(layout.inner));
     let (clamps, limit) = (f.clamp.is_some(), f.clamp.unwrap_or(0.0));
     let head = words![x.len(), x, bias, g, &y, channels, inner, number(f.activation), clamps];
-    x.each(&BIAS_ACT, function, &[head, words![f.alpha, f.gain, limit]].concat())?;
+    x.map(&BIAS_ACT, function, &[head, words![f.alpha, f.gain, limit]].concat())?;
     Ok(y)
 }
 

@@ -4,7 +4,7 @@ use candle_core::{Result, bail};
 
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::ELEMENTWISE;
-use crate::cuda::words::words;
+use crate::cuda::words::{Divisor, words};
 use crate::kernels::elementwise::{Binary, Gate, Unary};
 
 /// The most axes that a kernel takes, neighbours merged: `RANK` of the texts.
@@ -25,22 +25,26 @@ pub(crate) fn unary(f: Unary, x: &CudaTensor) -> Result<CudaTensor> {
         Unary::Clamp(low, high) => ("clamp", low, high),
     };
     let y = x.like(x.dims())?;
-    x.each(&ELEMENTWISE, function, &words![x.len(), x, &y, a, b])?;
+    x.map(&ELEMENTWISE, function, &words![x.len(), x, &y, a, b])?;
     Ok(y)
 }
 
 pub(crate) fn binary(f: Binary, x: &CudaTensor, y: &CudaTensor, shape: &[usize]) -> Result<CudaTensor> {
-    let function = match f {
-        Binary::Add => "add",
-        Binary::Sub => "sub",
-        Binary::Mul => "mul",
-        Binary::Div => "divide",
+    let (function, alike) = match f {
+        Binary::Add => ("add", "add_alike"),
+        Binary::Sub => ("sub", "sub_alike"),
+        Binary::Mul => ("mul", "mul_alike"),
+        Binary::Div => ("divide", "divide_alike"),
     };
-    let axes = merged(shape, [x.dims(), y.dims()]);
     let out = x.like(shape)?;
-    let [size, step_x, step_y] = columns("broadcast", &axes)?;
+    if x.dims() == shape && y.dims() == shape {
+        x.map(&ELEMENTWISE, alike, &words![out.len(), x, y, &out])?;
+        return Ok(out);
+    }
+    let axes = merged(shape, [x.dims(), y.dims()]);
+    let (size, [step_x, step_y]) = columns("broadcast", &axes)?;
     let rank = axes.len().max(1);
-    x.each(&ELEMENTWISE, function, &words![out.len(), x, y, &out, rank, size, step_x, step_y])?;
+    x.map(&ELEMENTWISE, function, &words![out.len(), x, y, &out, rank, size, step_x, step_y])?;
     Ok(out)
 }
 
@@ -50,7 +54,7 @@ pub(crate) fn gate(f: Gate, g: &CudaTensor, x: &CudaTensor) -> Result<CudaTensor
         Gate::Between(low, high) => ("gate_between", low, high),
     };
     let out = g.like(g.dims())?;
-    g.each(&ELEMENTWISE, function, &words![out.len(), g, x, &out, a, b])?;
+    g.map(&ELEMENTWISE, function, &words![out.len(), g, x, &out, a, b])?;
     Ok(out)
 }
 
@@ -91,18 +95,19 @@ pub(crate) fn merge(axes: Vec<Axis>) -> Vec<Axis> {
     joined
 }
 
-/// Sizes and both steps as the fixed columns of a kernel's struct.
-pub(crate) fn columns(op: &str, axes: &[Axis]) -> Result<[[isize; RANK]; 3]> {
+/// Sizes, and both steps, as the fixed columns of a kernel's struct.
+pub(crate) fn columns(op: &str, axes: &[Axis]) -> Result<([Divisor; RANK], [[isize; RANK]; 2])> {
     if axes.len() > RANK {
         bail!("{op}: {} axes that do not merge, expected at most {RANK} on a GPU", axes.len())
     }
-    let mut columns = [[1; RANK], [0; RANK], [0; RANK]];
+    let (mut sizes, mut steps) = ([Divisor(1); RANK], [[0; RANK]; 2]);
     for (i, (size, step)) in axes.iter().enumerate() {
-        columns[0][i] = *size as isize;
-        columns[1][i] = step[0];
-        columns[2][i] = step[1];
+        sizes[i] = Divisor(*size);
+        for side in 0..2 {
+            steps[side][i] = step[side];
+        }
     }
-    Ok(columns)
+    Ok((sizes, steps))
 }
 
 #[cfg(test)]

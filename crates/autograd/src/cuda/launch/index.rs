@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::INDEX;
-use crate::cuda::words::{Address, words};
+use crate::cuda::words::{Address, Divisor, words};
 use crate::ints::Ints;
 use crate::kernels::reflect_pad::Border;
 
@@ -50,9 +50,9 @@ pub(crate) fn shift_erase(x: &CudaTensor, m: Movement) -> Result<CudaTensor> {
     };
     let (offsets, corner) = (addresses(&offsets), addresses(&corner));
     let sign: isize = if m.back { -1 } else { 1 };
-    let image = channels * height * width;
-    let words = words![x.len(), x, &y, offsets, corner, sign, image, height, width, m.size, m.at_source];
-    x.each(&INDEX, "move", &words)?;
+    let sizes = [channels * height * width, height, width].map(Divisor);
+    let words = words![x.len(), x, &y, offsets, corner, sign, sizes, m.size, m.at_source];
+    x.map(&INDEX, "move", &words)?;
     Ok(y)
 }
 

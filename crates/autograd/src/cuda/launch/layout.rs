@@ -20,7 +20,7 @@ fn strides(dims: &[usize]) -> Vec<isize> {
 fn copy(op: &str, x: &CudaTensor, y: &CudaTensor, starts: [isize; 2], axes: Vec<Axis>) -> Result<()> {
     let count: usize = axes.iter().map(|(size, _)| size).product();
     let axes = merge(axes);
-    let [size, step_x, step_y] = columns(op, &axes)?;
+    let (size, [step_x, step_y]) = columns(op, &axes)?;
     x.each(&LAYOUT, "copy", &words![count, x, y, starts[0], starts[1], axes.len(), size, step_x, step_y])
 }
 

@@ -1,11 +1,14 @@
-//! Batch normalisation: two launches forward (statistics, values), three back.
+//! Batch normalisation: two launches forward (statistics, values) or three where channels are long, three back.
 
 use candle_core::Result;
 
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::NORM;
-use crate::cuda::words::words;
+use crate::cuda::words::{Divisor, words};
 use crate::kernels::norm::NormShape;
+
+/// Values of a channel that a block takes, as in `norm.cu`.
+const PART: usize = 8192;
 
 /// The struct of the kernels: one for all, with what a kernel does not use left null.
 #[derive(Clone, Copy, Default)]
@@ -16,37 +19,41 @@ struct Arguments<'a> {
     y: Option<&'a CudaTensor>,
     g: Option<&'a CudaTensor>,
     mean: Option<&'a CudaTensor>,
-    variance: Option<&'a CudaTensor>,
     inverse: Option<&'a CudaTensor>,
     out: Option<&'a CudaTensor>,
     plain: Option<&'a CudaTensor>,
     weighted: Option<&'a CudaTensor>,
     relu: bool,
-    epsilon: f64,
 }
 
 impl Arguments<'_> {
     fn words(&self, s: &NormShape, n: usize) -> Vec<u64> {
         let inputs = [self.x, self.scale, self.shift, self.y, self.g];
-        let outputs = [self.mean, self.variance, self.inverse, self.out, self.plain, self.weighted];
-        words![n, inputs, outputs, s.batch, s.channels, s.area, s.affine_rows, self.relu, self.epsilon]
+        let others = [self.mean, self.inverse, self.out, self.plain, self.weighted];
+        let [channels, area, affine_rows] = [s.channels, s.area, s.affine_rows].map(Divisor);
+        words![n, inputs, others, channels, area, affine_rows, self.relu]
     }
 }
 
 /// Mean, biased variance, and `1 / sqrt(variance + epsilon)` of each channel.
 pub(crate) fn statistics(s: &NormShape, epsilon: f64, x: &CudaTensor) -> Result<[CudaTensor; 3]> {
-    let channels = [s.channels];
-    let own = || x.like_in_arithmetic(&channels);
-    let [mean, variance, inverse] = [own()?, own()?, own()?];
-    let arguments = Arguments {
-        x: Some(x),
-        mean: Some(&mean),
-        variance: Some(&variance),
-        inverse: Some(&inverse),
-        epsilon,
-        ..Arguments::default()
+    let own = |len: usize| x.like_in_arithmetic(&[len]);
+    let [mean, variance, inverse] = [own(s.channels)?, own(s.channels)?, own(s.channels)?];
+    let count = s.batch * s.area;
+    let parts = count.div_ceil(PART).max(1);
+    let statistics = |out: [Option<&CudaTensor>; 3]| {
+        let sizes = [s.channels, s.area, parts].map(Divisor);
+        let words = words![s.channels * parts, x, out, sizes, count, epsilon];
+        x.blocks(&NORM, "norm_statistics", &words)
     };
-    x.blocks(&NORM, "norm_statistics", &arguments.words(s, s.channels))?;
+    if parts == 1 {
+        statistics([Some(&mean), Some(&variance), Some(&inverse)])?;
+    } else {
+        let [means, squares] = [own(s.channels * parts)?, own(s.channels * parts)?];
+        statistics([Some(&means), Some(&squares), None])?;
+        let words = words![s.channels, &means, &squares, &mean, &variance, &inverse, parts, count, epsilon];
+        x.each(&NORM, "norm_join", &words)?;
+    }
     Ok([mean, variance, inverse])
 }
 
@@ -68,7 +75,7 @@ pub(crate) fn forward(
         relu,
         ..Arguments::default()
     };
-    x.each(&NORM, "norm_forward", &arguments.words(s, x.len()))?;
+    x.map(&NORM, "norm_forward", &arguments.words(s, x.len()))?;
     Ok(out)
 }
 
@@ -123,7 +130,7 @@ pub(crate) fn backward(
     x.each(&NORM, "norm_means", &words)?;
     let gx = x.like(x.dims())?;
     let arguments = Arguments { plain: Some(&means[0]), weighted: Some(&means[1]), out: Some(&gx), ..arguments };
-    x.each(&NORM, "norm_backward", &arguments.words(s, x.len()))?;
+    x.map(&NORM, "norm_backward", &arguments.words(s, x.len()))?;
     let [gscale, gshift] = sums;
     Ok([gx, gscale.reshape(scale.dims()), gshift.reshape(scale.dims())])
 }

@@ -4,21 +4,21 @@ use candle_core::Result;
 
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::POOL;
-use crate::cuda::words::{Address, words};
+use crate::cuda::words::{Address, Divisor, words};
 use crate::ints::Ints;
 use crate::kernels::pool::Window;
 
 pub(crate) fn sum_cells(x: &CudaTensor, factor: f64) -> Result<CudaTensor> {
     let [n, c, h, w] = x.dims4()?;
     let y = x.like(&[n, c, h / 2, w / 2])?;
-    x.each(&POOL, "sum_cells", &words![y.len(), x, &y, w / 2, factor])?;
+    x.map(&POOL, "sum_cells", &words![y.len(), x, &y, Divisor(w / 2), factor])?;
     Ok(y)
 }
 
 pub(crate) fn double(x: &CudaTensor, factor: f64) -> Result<CudaTensor> {
     let [n, c, h, w] = x.dims4()?;
     let y = x.like(&[n, c, 2 * h, 2 * w])?;
-    x.each(&POOL, "double_cells", &words![y.len(), x, &y, 2 * w, factor])?;
+    x.map(&POOL, "double_cells", &words![y.len(), x, &y, Divisor(2 * w), factor])?;
     Ok(y)
 }
 

@@ -24,7 +24,7 @@ fn table<const N: usize>(rows: &[[&CudaTensor; N]]) -> (Vec<u64>, usize) {
 pub(crate) fn lerp(pairs: &[[&CudaTensor; 2]], weight: f64) -> Result<()> {
     let Some([first, _]) = pairs.first() else { return Ok(()) };
     if let [[target, source]] = pairs {
-        return target.each(&UPDATE, "lerp_one", &words![target.len(), *target, *source, weight]);
+        return target.map(&UPDATE, "lerp_one", &words![target.len(), *target, *source, weight]);
     }
     let (words, chunks) = table(pairs);
     let rows = first.gpu().table(&words)?;
