@@ -179,7 +179,8 @@ struct QuotientGradArgs {
     i64 n;
     const T *g, *parts, *u, *v, *sigma;
     T* out;
-    i64 len, rest;
+    i64 len;
+    Divisor rest;
 };
 
 // g / sigma - (g . W) / sigma^2 u v^T: u and v are constants, sigma = v W^T u^T is not.
@@ -199,9 +200,10 @@ struct QuotientGrad {
             for (u32 k = 1; k < THREADS; ++k) shared.sums[0] += shared.sums[k];
         } else if (phase == 2) {
             const A sigma = load(*args.sigma), along = shared.sums[0] / (sigma * sigma);
-            const i64 start = (i64)block * CHUNK, end = min_(args.len, start + CHUNK);
-            for (i64 i = start + thread; i < end; i += THREADS) {
-                const A outer = load(args.u[i / args.rest]) * load(args.v[i % args.rest]);
+            const u32 start = block * CHUNK, end = min_((u32)args.len, start + CHUNK);
+            for (u32 i = start + thread; i < end; i += THREADS) {
+                const u32 row = i / args.rest;
+                const A outer = load(args.u[row]) * load(args.v[i - row * args.rest.by]);
                 store(&args.out[i], load(args.g[i]) / sigma - along * outer);
             }
         }

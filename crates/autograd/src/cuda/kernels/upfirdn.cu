@@ -3,7 +3,16 @@
 
 // One axis: out[j] = sum_t tap[t] x[(j down + t - before) / up] over the whole indices inside.
 struct Axis {
-    i64 size, out, taps, up, down, before;
+    Divisor out, up;
+    i64 size, taps, down, before;
+};
+
+// A number of the arithmetic in a word of its own.
+struct Tap {
+    union {
+        A value;
+        u64 word;
+    };
 };
 
 struct UpfirdnArgs {
@@ -11,45 +20,76 @@ struct UpfirdnArgs {
     const T* x;
     T* y;
     // Rows of taps along columns (vertical) and along rows; a full filter is in `vertical`, and `horizontal` is null.
-    const double *vertical, *horizontal;
+    const Tap *vertical, *horizontal;
     Axis rows, columns;
 };
 
-// The first tap that meets a pixel for output j; every up-th one after it does too.
-DEVICE i64 first_tap(const Axis& axis, i64 j) {
-    const i64 phase = (axis.before - j * axis.down) % axis.up;
-    return phase < 0 ? phase + axis.up : phase;
+// The first pixel that a tap of output j meets, and that tap; every up-th tap after it meets the next pixel.
+struct Meeting {
+    int pixel, tap;
+};
+
+DEVICE Meeting first_meeting(const Axis& axis, u32 j) {
+    const int start = (int)(j * (u32)axis.down) - (int)axis.before;
+    Meeting first;
+    first.pixel = (int)((u32)(max_(start, 0) + (int)axis.up.by - 1) / axis.up);
+    first.tap = first.pixel * (int)axis.up.by - start;
+    return first;
 }
 
-// Calls sum.add(row tap, column tap, index in the plane) for every pixel under the filter at output i.
-template <class Sum> DEVICE void visit(const Axis& rows, const Axis& columns, u32 i, Sum& sum) {
-    const i64 column = i % (u32)columns.out, row = i / (u32)columns.out % (u32)rows.out;
-    for (i64 ty = first_tap(rows, row); ty < rows.taps; ty += rows.up) {
-        const i64 y = (row * rows.down + ty - rows.before) / rows.up;
-        if (row * rows.down + ty < rows.before || y >= rows.size) continue;
-        for (i64 tx = first_tap(columns, column); tx < columns.taps; tx += columns.up) {
-            const i64 x = (column * columns.down + tx - columns.before) / columns.up;
-            if (column * columns.down + tx < columns.before || x >= columns.size) continue;
-            sum.add(ty, tx, y * columns.size + x);
+// Where output i lies.
+struct Spot {
+    u32 plane, row, column;
+};
+
+DEVICE Spot spot(const Axis& rows, const Axis& columns, u32 i) {
+    const u32 line = i / columns.out, plane = line / rows.out;
+    const Spot s = {plane, line - plane * rows.out.by, i - line * columns.out.by};
+    return s;
+}
+
+// The sum under the filter: of each row of pixels with the taps that `along` has for a row of taps, times that row's `across`.
+template <class Filter>
+DEVICE A filtered(const Filter& filter, const Axis& rows, const Axis& columns, const Spot& s, const T* plane) {
+    const Meeting top = first_meeting(rows, s.row), left = first_meeting(columns, s.column);
+    const int height = (int)rows.size, width = (int)columns.size;
+    const T* line = plane + top.pixel * width;
+    A sum = 0;
+    for (int y = top.pixel, ty = top.tap; y < height && ty < (int)rows.taps; ++y, ty += (int)rows.up.by, line += width) {
+        A part = 0;
+        for (int x = left.pixel, tx = left.tap; x < width && tx < (int)columns.taps; ++x, tx += (int)columns.up.by) {
+            part += filter.along(ty, tx) * load(line[x]);
         }
+        sum += filter.across(ty) * part;
     }
+    return sum;
 }
 
-struct ConstantTaps {
-    const UpfirdnArgs& args;
-    const T* plane;
-    A total;
-    MEMBER void add(i64 ty, i64 tx, i64 at) {
-        const double tap = args.horizontal ? args.vertical[ty] * args.horizontal[tx] : args.vertical[ty * args.columns.taps + tx];
-        total += (A)tap * load(plane[at]);
-    }
+struct Separable {
+    const Tap *vertical, *horizontal;
+    MEMBER A along(int, int tx) const { return horizontal[tx].value; }
+    MEMBER A across(int ty) const { return vertical[ty].value; }
+};
+
+struct Full {
+    const Tap* taps;
+    int width;
+    MEMBER A along(int ty, int tx) const { return taps[ty * width + tx].value; }
+    MEMBER A across(int) const { return A(1); }
 };
 
 DEVICE void upfirdn_at(const UpfirdnArgs& args, u32 i) {
-    const i64 plane = i / (u32)args.columns.out / (u32)args.rows.out;
-    ConstantTaps sum = {args, args.x + plane * args.rows.size * args.columns.size, A(0)};
-    visit(args.rows, args.columns, i, sum);
-    store(&args.y[i], sum.total);
+    const Spot s = spot(args.rows, args.columns, i);
+    const T* plane = args.x + (i64)s.plane * args.rows.size * args.columns.size;
+    A sum;
+    if (args.horizontal) {
+        const Separable filter = {args.vertical, args.horizontal};
+        sum = filtered(filter, args.rows, args.columns, s, plane);
+    } else {
+        const Full filter = {args.vertical, (int)args.columns.taps};
+        sum = filtered(filter, args.rows, args.columns, s, plane);
+    }
+    store(&args.y[i], sum);
 }
 EACH(upfirdn, UpfirdnArgs)
 
@@ -59,23 +99,28 @@ struct PerImageArgs {
     T* y;
     // [N, taps], along both axes; in reverse if so.
     const T* taps;
-    i64 channels, reverse;
+    Divisor channels;
+    i64 reverse;
     Axis rows, columns;
 };
 
-struct ImageTaps {
-    const PerImageArgs& args;
-    const T *taps, *plane;
-    A total;
-    MEMBER A tap(i64 t) const { return load(taps[args.reverse ? args.rows.taps - 1 - t : t]); }
-    MEMBER void add(i64 ty, i64 tx, i64 at) { total += tap(ty) * tap(tx) * load(plane[at]); }
+struct OfImage {
+    const T* taps;
+    int last;
+    bool reverse;
+    MEMBER A tap(int t) const { return load(taps[reverse ? last - t : t]); }
+    MEMBER A along(int, int tx) const { return tap(tx); }
+    MEMBER A across(int ty) const { return tap(ty); }
 };
 
 DEVICE void upfirdn_per_image_at(const PerImageArgs& args, u32 i) {
-    const i64 plane = i / (u32)args.columns.out / (u32)args.rows.out;
-    const T* taps = args.taps + plane / args.channels * args.rows.taps;
-    ImageTaps sum = {args, taps, args.x + plane * args.rows.size * args.columns.size, A(0)};
-    visit(args.rows, args.columns, i, sum);
-    store(&args.y[i], sum.total);
+    const Spot s = spot(args.rows, args.columns, i);
+    const T* plane = args.x + (i64)s.plane * args.rows.size * args.columns.size;
+    const OfImage filter = {
+        args.taps + s.plane / args.channels * (u32)args.rows.taps,
+        (int)args.rows.taps - 1,
+        args.reverse != 0,
+    };
+    store(&args.y[i], filtered(filter, args.rows, args.columns, s, plane));
 }
 EACH(upfirdn_per_image, PerImageArgs)

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::update::CHUNK;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::SPECTRAL;
-use crate::cuda::words::{Address, words};
+use crate::cuda::words::{Address, Divisor, words};
 
 /// Columns of a block of `power_columns`, as in `spectral.cu`.
 const COLUMNS: usize = 32;
@@ -130,7 +130,7 @@ pub(crate) fn quotient_grad(g: &CudaTensor, w: &CudaTensor, [u, v, sigma]: [&Cud
     let chunks = w.len().div_ceil(CHUNK);
     let (parts, out) = (w.like(&[chunks])?, w.like(w.dims())?);
     w.blocks(&SPECTRAL, "quotient_dots", &words![chunks, g, w, &parts, w.len()])?;
-    let rest = w.len() / u.len();
+    let rest = Divisor(w.len() / u.len());
     w.blocks(&SPECTRAL, "quotient_grad", &words![chunks, g, &parts, u, v, sigma, &out, w.len(), rest])?;
     Ok(out)
 }
