@@ -14,7 +14,7 @@ use crate::var::Var;
 /// # Errors
 /// If the device fails.
 pub fn fetch(vars: &[&Var]) -> Result<Vec<Vec<f64>>> {
-    if let Some(arrays) = on_gpu(vars) {
+    if let Some(arrays) = on_gpu(vars)? {
         return cuda::fetch(&arrays);
     }
     vars.iter().map(|var| var.to_tensor()?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()).collect()
@@ -50,7 +50,7 @@ pub fn nonfinite_counts(vars: &[&Var]) -> Result<Var> {
     if let Some(numbers) = of_each(OfEach::Nonfinite, vars)? {
         return Ok(numbers);
     }
-    if on_gpu(vars).is_some() {
+    if on_gpu(vars)?.is_some() {
         // A sum is finite unless an element is not.
         let sums = sums(vars)?;
         return sums.sub(&sums);
@@ -65,19 +65,19 @@ pub fn nonfinite_counts(vars: &[&Var]) -> Result<Var> {
 }
 
 fn of_each(what: OfEach, vars: &[&Var]) -> Result<Option<Var>> {
-    let Some(arrays) = on_gpu(vars).filter(|_| !fusion::is_off()) else { return Ok(None) };
+    let Some(arrays) = on_gpu(vars)?.filter(|_| !fusion::is_off()) else { return Ok(None) };
     if arrays.iter().any(|array| array.element() != arrays[0].element()) {
         bail!("numbers of arrays of several types, expected one type; convert them first")
     }
     Ok(Some(Var::with_node(Value::Cuda(cuda::of_each(what, &arrays)?), None)))
 }
 
-/// The arrays, if there are some and all lie on a GPU.
-pub(crate) fn on_gpu<'a>(vars: &[&'a Var]) -> Option<Vec<&'a CudaTensor>> {
-    let array = |var: &&'a Var| match var.value() {
-        Value::Cuda(array) => Some(array),
+/// The arrays, row-major, if there are some and all lie on a GPU.
+pub(crate) fn on_gpu(vars: &[&Var]) -> Result<Option<Vec<CudaTensor>>> {
+    let array = |var: &&Var| match var.value() {
+        Value::Cuda(array) => Some(array.planes()),
         Value::Cpu(_) => None,
     };
-    let arrays: Vec<_> = vars.iter().map(array).collect::<Option<_>>()?;
-    (!arrays.is_empty()).then_some(arrays)
+    let arrays: Option<Result<Vec<_>>> = vars.iter().map(array).collect();
+    Ok(arrays.transpose()?.filter(|arrays| !arrays.is_empty()))
 }

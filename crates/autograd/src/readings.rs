@@ -45,7 +45,7 @@ impl Readings {
     /// # Errors
     /// If arrays on a GPU are of another type than those before, or the device fails.
     pub fn put(&mut self, vars: &[&Var]) -> Result<()> {
-        match on_gpu(vars) {
+        match on_gpu(vars)? {
             Some(arrays) => self.put_there(&arrays),
             None => {
                 self.arrive()?;
@@ -65,7 +65,7 @@ impl Readings {
         Ok(())
     }
 
-    fn put_there(&mut self, arrays: &[&CudaTensor]) -> Result<()> {
+    fn put_there(&mut self, arrays: &[CudaTensor]) -> Result<()> {
         let len: usize = arrays.iter().map(|array| array.len()).sum();
         if self.there.as_ref().is_some_and(|store| store.used + len > store.array.len()) {
             self.arrive()?;

@@ -75,7 +75,10 @@ pub unsafe fn borrow(
 /// If the Var is on the CPU, or the device fails.
 pub unsafe fn copy_to(var: &Var, address: u64) -> Result<()> {
     match var.value() {
-        Value::Cuda(array) => array.gpu().copy(super::words::Address(address), array.address(), array.bytes()),
+        Value::Cuda(array) => {
+            let array = array.planes()?;
+            array.gpu().copy(super::words::Address(address), array.address(), array.bytes())
+        }
         Value::Cpu(_) => bail!("copy_to: the array is on the CPU, expected a GPU"),
     }
 }

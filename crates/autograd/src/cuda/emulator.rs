@@ -18,6 +18,7 @@ use candle_core::{Result, bail};
 use super::cache;
 use super::driver::{Driver, Kernel, Recording};
 use super::dynamic::Library;
+use super::library::Call;
 use super::texts::{Element, Text};
 use super::work::{Reel, Span, Work};
 
@@ -55,8 +56,8 @@ pub(crate) struct Emulator {
     modules: Mutex<BTreeMap<(&'static str, Element), Library>>,
     /// What it may reserve: all that is asked for, unless `FRUGAN_EMULATED_MEMORY` gives a number of bytes.
     limit: usize,
-    /// Whether `FRUGAN_EMULATED_KERNELS=none`: everything is asked for and nothing is done, so that what remains is the time that
-    /// the host needs to prepare a GPU's work.
+    /// Whether `FRUGAN_EMULATED_KERNELS=none`: everything is asked for, of libraries too, and nothing is done, so that what remains
+    /// is the time that the host needs to prepare a GPU's work.
     idle: bool,
     reserved: AtomicUsize,
     /// What was reserved; freed with the emulator.
@@ -293,6 +294,14 @@ impl Driver for Emulator {
         Ok(())
     }
 
+    fn library(&self, _: &Call) -> Result<Option<usize>> {
+        Ok(self.idle.then_some(0))
+    }
+
+    fn call(&self, call: &Call, _: [u64; 3], _: u64) -> Result<()> {
+        if self.idle { Ok(()) } else { bail!("no library serves {call:?}") }
+    }
+
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
         let step = |work: &Work| {
             Ok(match *work {
@@ -306,8 +315,7 @@ impl Driver for Emulator {
                 Work::Call { call, .. } => bail!("no library serves {call:?}"),
             })
         };
-        let steps: Vec<Step> = reel.work.iter().map(step).collect::<Result<_>>()?;
-        let steps = if self.idle { Vec::new() } else { steps };
+        let steps = if self.idle { Vec::new() } else { reel.work.iter().map(step).collect::<Result<_>>()? };
         Ok(Some(Box::new(Recorded { steps, words: reel.words.clone(), _memory: self.memory.clone() })))
     }
 }

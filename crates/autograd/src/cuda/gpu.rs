@@ -12,6 +12,7 @@ use super::driver::{Driver, IN_FLIGHT, Kernel, THREADS};
 use super::graphs::Graphs;
 use super::library::Call;
 use super::pool::{Pool, lock};
+use super::texts::Element;
 use super::words::Address;
 use super::work::{Reel, Work};
 use crate::device::Device;
@@ -55,6 +56,7 @@ pub(crate) struct Gpu {
     driver: Box<dyn Driver>,
     pool: Pool,
     tf32: AtomicBool,
+    pixels: Mutex<Option<bool>>,
     /// How many callers put work off now.
     putting_off: AtomicUsize,
     counts: Counts,
@@ -69,6 +71,15 @@ struct PutOff {
     graphs: Graphs,
 }
 
+/// `FRUGAN_IMAGES=pixels` or `planes`, to measure and to test.
+fn chosen_by_environment() -> Option<bool> {
+    match std::env::var("FRUGAN_IMAGES").as_deref() {
+        Ok("pixels") => Some(true),
+        Ok("planes") => Some(false),
+        _ => None,
+    }
+}
+
 fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);
 }
@@ -80,6 +91,7 @@ impl Gpu {
             driver,
             pool: Pool::default(),
             tf32: AtomicBool::new(false),
+            pixels: Mutex::new(chosen_by_environment()),
             putting_off: AtomicUsize::new(0),
             put_off: Mutex::default(),
             counts: Counts::default(),
@@ -102,6 +114,26 @@ impl Gpu {
 
     pub(crate) fn allow_tf32(&self, allowed: bool) {
         self.tf32.store(allowed, Ordering::Relaxed);
+    }
+
+    /// Whether libraries are to convolve images of this type that lie pixel by pixel: where tensor cores multiply, unless
+    /// somebody chose.
+    pub(crate) fn wants_pixels(&self, element: Element) -> bool {
+        lock(&self.pixels).unwrap_or(match element {
+            Element::Bf16 | Element::F16 => true,
+            Element::F32 => self.allows_tf32(),
+            Element::F64 => false,
+        })
+    }
+
+    /// Whether convolutions are to give pixels, whoever does them.
+    pub(crate) fn forces_pixels(&self) -> bool {
+        lock(&self.pixels).unwrap_or(false)
+    }
+
+    /// Chooses, and gives what was chosen before.
+    pub(crate) fn force_pixels(&self, force: Option<bool>) -> Option<bool> {
+        std::mem::replace(&mut *lock(&self.pixels), force)
     }
 
     pub(crate) fn usage(&self) -> Usage {

@@ -1,5 +1,6 @@
 //! Calls that a library of NVIDIA's may serve in place of the crate's own kernels.
 
+use super::tensor::Order;
 use super::texts::Element;
 
 /// `batch` products `[m, k] [k, n]`, row-major, each operand read as its transpose if flipped.
@@ -27,13 +28,15 @@ pub(crate) enum Pass {
     Filter,
 }
 
-/// A correlation of NCHW images with an OIHW filter.
+/// A correlation of images with a filter: NCHW with OIHW, or NHWC with OHWI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConvolutionCall {
     pub(crate) element: Element,
     /// Whether F32 may be multiplied as TF32.
     pub(crate) tf32: bool,
     pub(crate) pass: Pass,
+    /// In which order images, and likewise the filter, lie.
+    pub(crate) order: Order,
     pub(crate) batch: usize,
     pub(crate) in_channels: usize,
     pub(crate) out_channels: usize,

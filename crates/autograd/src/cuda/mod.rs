@@ -127,6 +127,17 @@ pub fn allow_tf32(device: Device, allowed: bool) -> Result<()> {
     Ok(())
 }
 
+/// In which order convolutions give images: pixel by pixel (NHWC) or channel by channel (NCHW), for measurements and tests. `None`,
+/// with which a device opens unless `FRUGAN_IMAGES` is `pixels` or `planes`, leaves it to the layer: pixels where a library
+/// convolves on tensor cores. Arrays are the same in both but for rounding.
+///
+/// # Errors
+/// As [`describe`].
+pub fn force_pixels(device: Device, pixels: Option<bool>) -> Result<()> {
+    open(device)?.force_pixels(pixels);
+    Ok(())
+}
+
 /// Runs `f` without TF32, whatever [`allow_tf32`] said: for metrics. Nothing changes for the CPU, which has none.
 ///
 /// # Errors

@@ -7,10 +7,22 @@ use candle_core::{DType, Result, Tensor, WithDType};
 use super::driver::Kernel;
 use super::gpu::{Buffer, Gpu};
 use super::texts::{ELEMENTWISE, Element, LAYOUT, Text};
-use super::words::{Address, words};
+use super::words::{Address, Divisor, words};
 use crate::device::Device;
 
-/// A dense array, row-major. Clones share memory; a word in size, as candle's tensors are.
+/// Rows and columns of a block of `transpose`, as in `layout.cu`.
+const TILE: usize = 32;
+
+/// How images `[N, C, H, W]` lie in memory; everything else is row-major, which is [`Order::Planes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    /// Channel by channel: NCHW.
+    Planes,
+    /// Pixel by pixel: NHWC, as tensor cores take convolutions.
+    Pixels,
+}
+
+/// A dense array. Clones share memory; a word in size, as candle's tensors are.
 #[derive(Clone, Debug)]
 pub(crate) struct CudaTensor(Arc<Array>);
 
@@ -19,24 +31,71 @@ struct Array {
     buffer: Arc<Buffer>,
     dims: Vec<usize>,
     element: Element,
+    order: Order,
 }
 
 impl CudaTensor {
     /// An array whose contents a kernel will write in full.
     pub(crate) fn new(gpu: &Arc<Gpu>, element: Element, dims: &[usize]) -> Result<Self> {
+        Self::in_memory(gpu, element, dims, Order::Planes)
+    }
+
+    fn in_memory(gpu: &Arc<Gpu>, element: Element, dims: &[usize], order: Order) -> Result<Self> {
         let bytes = dims.iter().product::<usize>() * element.bytes();
         let buffer = Arc::new(gpu.allocate(bytes)?);
-        Ok(Self(Arc::new(Array { buffer, dims: dims.to_vec(), element })))
+        Ok(Self(Arc::new(Array { buffer, dims: dims.to_vec(), element, order })))
     }
 
     /// An array in memory of another library.
     pub(crate) fn of_buffer(buffer: Buffer, element: Element, dims: &[usize]) -> Self {
-        Self(Arc::new(Array { buffer: Arc::new(buffer), dims: dims.to_vec(), element }))
+        Self(Arc::new(Array { buffer: Arc::new(buffer), dims: dims.to_vec(), element, order: Order::Planes }))
     }
 
     /// [`CudaTensor::new`] with this one's device and element type.
     pub(crate) fn like(&self, dims: &[usize]) -> Result<Self> {
         Self::new(self.gpu(), self.0.element, dims)
+    }
+
+    /// [`CudaTensor::like`] in an order; of images, where that is [`Order::Pixels`].
+    pub(crate) fn like_in(&self, dims: &[usize], order: Order) -> Result<Self> {
+        Self::in_memory(self.gpu(), self.0.element, dims, order)
+    }
+
+    /// An array of the same sizes in the same order.
+    pub(crate) fn like_itself(&self) -> Result<Self> {
+        self.like_in(&self.0.dims, self.0.order)
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.0.order
+    }
+
+    /// The same images in an order: this array, or a transposed copy.
+    pub(crate) fn in_order(&self, order: Order) -> Result<Self> {
+        if self.0.order == order {
+            return Ok(self.clone());
+        }
+        let [n, c, h, w] = self.dims4()?;
+        if c == 1 || h * w == 1 {
+            // Both orders are one.
+            let (buffer, element) = (self.0.buffer.clone(), self.0.element);
+            return Ok(Self(Arc::new(Array { buffer, dims: self.0.dims.clone(), element, order })));
+        }
+        // Of each image the rows of a matrix become its columns.
+        let (rows, columns) = match order {
+            Order::Pixels => (c, h * w),
+            Order::Planes => (h * w, c),
+        };
+        let out = self.like_in(&self.0.dims, order)?;
+        let tiles = [rows, columns].map(|size| size.div_ceil(TILE));
+        let blocks = n * tiles[0] * tiles[1];
+        self.blocks(&LAYOUT, "transpose", &words![blocks, self, &out, rows, columns, tiles.map(Divisor)])?;
+        Ok(out)
+    }
+
+    /// The same array, row-major.
+    pub(crate) fn planes(&self) -> Result<Self> {
+        self.in_order(Order::Planes)
     }
 
     /// [`CudaTensor::like`] in the type that the kernels compute in.
@@ -70,6 +129,9 @@ impl CudaTensor {
 
     /// A copy on the host. Waits for the device.
     pub(crate) fn to_host(&self) -> Result<Tensor> {
+        if self.0.order != Order::Planes {
+            return self.planes()?.to_host();
+        }
         match self.0.element {
             Element::F32 => self.to_values::<f32>(),
             Element::F64 => self.to_values::<f64>(),
@@ -86,7 +148,7 @@ impl CudaTensor {
     }
 
     pub(crate) fn cast(&self, element: Element) -> Result<Self> {
-        let out = Self::new(self.gpu(), element, &self.0.dims)?;
+        let out = Self::in_memory(self.gpu(), element, &self.0.dims, self.0.order)?;
         let function = match element {
             Element::F32 => "cast_f32",
             Element::F64 => "cast_f64",
@@ -97,16 +159,20 @@ impl CudaTensor {
         Ok(out)
     }
 
-    /// The same array in memory of its own.
+    /// The same array in memory of its own, row-major.
     pub(crate) fn copy(&self) -> Result<Self> {
+        if self.0.order != Order::Planes {
+            return self.planes();
+        }
         let out = self.like(&self.0.dims)?;
         self.gpu().copy(out.address(), self.address(), self.bytes())?;
         Ok(out)
     }
 
-    /// The same memory with other sizes.
+    /// The same memory with other sizes, row-major.
     pub(crate) fn reshape(&self, dims: &[usize]) -> Self {
-        Self(Arc::new(Array { buffer: self.0.buffer.clone(), dims: dims.to_vec(), element: self.0.element }))
+        let (buffer, element) = (self.0.buffer.clone(), self.0.element);
+        Self(Arc::new(Array { buffer, dims: dims.to_vec(), element, order: Order::Planes }))
     }
 
     /// Runs a kernel with a thread an element, compiled for this array's element type. `words[0]` is their number.

@@ -26,7 +26,7 @@ pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &Value, bias: Option<&Valu
     dispatch!("bias_act", [x, b], T => {
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         tensor(cpu::forward(f, layout, &view::<T>(x)?, b.as_deref()), x.shape())
-    }, cuda => cuda::forward(f, layout, x, bias.map(|_| b)).map(Value::Cuda))
+    }, cuda in any order => cuda::forward(f, layout, x, bias.map(|_| b)).map(Value::Cuda))
 }
 
 /// What the gradient is computed from.
@@ -54,7 +54,7 @@ pub(crate) fn backward(
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         let (gx, gb) = cpu::backward(f, layout, &view::<T>(g)?, &view::<T>(values)?, b.as_deref(), sums);
         Ok((tensor(gx, g.shape())?, gb.map(|gb| tensor(gb, layout.channels)).transpose()?))
-    }, cuda => {
+    }, cuda in any order => {
         let (gx, gb) = cuda::backward(f, layout, g, values, bias.map(|_| b), sums)?;
         Ok((Value::Cuda(gx), gb.map(Value::Cuda)))
     })

@@ -25,10 +25,10 @@ pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, 
         Some(b) => dispatch!("conv2d", [x, w, b], T => {
             let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
             tensor(y, shape)
-        }, cuda => cuda::conv2d(s, x, w, Some(b), relus).map(Value::Cuda)),
+        }, cuda in any order => cuda::conv2d(s, x, w, Some(b), relus).map(Value::Cuda)),
         None => dispatch!("conv2d", [x, w], T => {
             tensor(cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, None, relus), shape)
-        }, cuda => cuda::conv2d(s, x, w, None, relus).map(Value::Cuda)),
+        }, cuda in any order => cuda::conv2d(s, x, w, None, relus).map(Value::Cuda)),
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Val
     dispatch!("conv2d_input_grad", [gy, w], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, None);
         tensor(gx, &s.input()[..])
-    }, cuda => cuda::input_gradient(s, gy, w, None).map(Value::Cuda))
+    }, cuda in any order => cuda::input_gradient(s, gy, w, None).map(Value::Cuda))
 }
 
 /// [`input_gradient`] of a convolution of `relu(x)`: zero where `x` is not positive.
@@ -45,7 +45,7 @@ pub(crate) fn rectified_input_gradient(s: &ConvShape, gy: &Value, w: &Value, x: 
     dispatch!("conv2d_input_grad", [gy, w, x], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, Some(&view::<T>(x)?[..]));
         tensor(gx, &s.input()[..])
-    }, cuda => cuda::input_gradient(s, gy, w, Some(x)).map(Value::Cuda))
+    }, cuda in any order => cuda::input_gradient(s, gy, w, Some(x)).map(Value::Cuda))
 }
 
 /// The cotangent of the filter from the input, or from its ReLU, and the cotangent of the output.
@@ -53,5 +53,5 @@ pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value, relu: bool) 
     dispatch!("conv2d_weight_grad", [x, gy], T => {
         let gw = cpu::filter_gradient(s, &view::<T>(x)?, &view::<T>(gy)?, relu);
         tensor(gw, (s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]))
-    }, cuda => cuda::filter_gradient(s, x, gy, relu).map(Value::Cuda))
+    }, cuda in any order => cuda::filter_gradient(s, x, gy, relu).map(Value::Cuda))
 }

@@ -45,7 +45,7 @@ pub(crate) enum Gate {
 }
 
 pub(crate) fn unary(op: &str, f: Unary, x: &Value) -> Result<Value> {
-    dispatch!(op, [x], T => tensor(map::unary(f, &view::<T>(x)?), x.shape()), cuda => cuda::unary(f, x).map(Value::Cuda))
+    dispatch!(op, [x], T => tensor(map::unary(f, &view::<T>(x)?), x.shape()), cuda in any order => cuda::unary(f, x).map(Value::Cuda))
 }
 
 /// `shape` is what the shapes of `a` and `b` broadcast to.
@@ -53,12 +53,12 @@ pub(crate) fn binary(op: &str, f: Binary, a: &Value, b: &Value, shape: &[usize])
     dispatch!(op, [a, b], T => {
         let (x, y) = (view::<T>(a)?, view::<T>(b)?);
         tensor(map::binary(f, (&x, a.dims()), (&y, b.dims()), shape), shape)
-    }, cuda => cuda::binary(f, a, b, shape).map(Value::Cuda))
+    }, cuda in any order => cuda::binary(f, a, b, shape).map(Value::Cuda))
 }
 
 pub(crate) fn gate(op: &str, f: Gate, g: &Value, x: &Value) -> Result<Value> {
     dispatch!(op, [g, x], T => {
         let (gs, xs) = (view::<T>(g)?, view::<T>(x)?);
         tensor(map::gate(f, &gs, &xs), g.shape())
-    }, cuda => cuda::gate(f, g, x).map(Value::Cuda))
+    }, cuda in any order => cuda::gate(f, g, x).map(Value::Cuda))
 }

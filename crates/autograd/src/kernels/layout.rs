@@ -14,21 +14,21 @@ use crate::value::Value;
 pub(crate) fn reshape(x: &Value, shape: &[usize]) -> Result<Value> {
     match x {
         Value::Cpu(x) => x.reshape(shape).map(Value::Cpu),
-        Value::Cuda(x) => Ok(Value::Cuda(x.reshape(shape))),
+        Value::Cuda(x) => Ok(Value::Cuda(x.planes()?.reshape(shape))),
     }
 }
 
 pub(crate) fn permute(x: &Value, axes: &[usize]) -> Result<Value> {
     match x {
         Value::Cpu(x) => x.permute(axes)?.contiguous().map(Value::Cpu),
-        Value::Cuda(x) => cuda::permute(x, axes).map(Value::Cuda),
+        Value::Cuda(x) => cuda::permute(&x.planes()?, axes).map(Value::Cuda),
     }
 }
 
 pub(crate) fn narrow(x: &Value, axis: usize, start: usize, len: usize) -> Result<Value> {
     match x {
         Value::Cpu(x) => x.narrow(axis, start, len)?.contiguous().map(Value::Cpu),
-        Value::Cuda(x) => cuda::narrow(x, axis, start, len).map(Value::Cuda),
+        Value::Cuda(x) => cuda::narrow(&x.planes()?, axis, start, len).map(Value::Cuda),
     }
 }
 
@@ -36,23 +36,23 @@ pub(crate) fn narrow(x: &Value, axis: usize, start: usize, len: usize) -> Result
 pub(crate) fn pad(x: &Value, axis: usize, before: usize, after: usize) -> Result<Value> {
     match x {
         Value::Cpu(x) => x.pad_with_zeros(axis, before, after).map(Value::Cpu),
-        Value::Cuda(x) => cuda::pad(x, axis, before, after).map(Value::Cuda),
+        Value::Cuda(x) => cuda::pad(&x.planes()?, axis, before, after).map(Value::Cuda),
     }
 }
 
 pub(crate) fn concat(parts: &[&Value], axis: usize) -> Result<Value> {
-    let (mut tensors, mut on_gpu): (Vec<&Tensor>, Vec<&CudaTensor>) = (Vec::new(), Vec::new());
+    let (mut tensors, mut on_gpu): (Vec<&Tensor>, Vec<CudaTensor>) = (Vec::new(), Vec::new());
     for part in parts {
         match part {
             Value::Cpu(x) => tensors.push(x),
-            Value::Cuda(x) => on_gpu.push(x),
+            Value::Cuda(x) => on_gpu.push(x.planes()?),
         }
     }
     // The op checked that all parts are on one device.
     if on_gpu.is_empty() {
         Tensor::cat(&tensors, axis)?.contiguous().map(Value::Cpu)
     } else {
-        cuda::concat(&on_gpu, axis).map(Value::Cuda)
+        cuda::concat(&on_gpu.iter().collect::<Vec<_>>(), axis).map(Value::Cuda)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn statistics(s: &NormShape, epsilon: f64, x: &Value) -> Result<Stati
             variance: tensor(variance, s.channels)?,
             inverse: tensor(inverse, s.channels)?,
         })
-    }, cuda => {
+    }, cuda in any order => {
         let [mean, variance, inverse] = cuda::statistics(s, epsilon, x)?.map(Value::Cuda);
         Ok(Statistics { mean, variance, inverse })
     })
@@ -48,7 +48,7 @@ pub(crate) fn forward(
         let (mean, inverse) = (view::<T>(mean)?, view::<T>(inverse)?);
         let (scale, shift) = (view::<T>(scale)?, view::<T>(shift)?);
         tensor(cpu::forward(s, &view::<T>(x)?, &mean, &inverse, &scale, &shift, relu), x.shape())
-    }, cuda => cuda::forward(s, x, [mean, inverse], [scale, shift], relu).map(Value::Cuda))
+    }, cuda in any order => cuda::forward(s, x, [mean, inverse], [scale, shift], relu).map(Value::Cuda))
 }
 
 /// Cotangents of input, scale and shift. `y` is the output if a ReLU came last.
@@ -67,7 +67,7 @@ pub(crate) fn backward(
         let (gx, gscale, gshift) =
             cpu::backward(s, &view::<T>(x)?, (&mean, &inverse), &view::<T>(scale)?, output.as_deref(), &view::<T>(g)?);
         Ok([tensor(gx, x.shape())?, tensor(gscale, scale.shape())?, tensor(gshift, scale.shape())?])
-    }, cuda => {
+    }, cuda in any order => {
         let shares = cuda::backward(s, x, [mean, inverse], scale, y.map(|_| output), g)?;
         Ok(shares.map(Value::Cuda))
     })

@@ -16,7 +16,7 @@ pub(crate) fn sum_cells(x: &Value, factor: f64) -> Result<Value> {
     dispatch!("avg_pool2", [x], T => {
         let (n, c, h, w) = x.dims4()?;
         tensor(cpu::sum_pool(&view::<T>(x)?[..], (n * c, h, w), T::of(factor)), (n, c, h / 2, w / 2))
-    }, cuda => cuda::sum_cells(x, factor).map(Value::Cuda))
+    }, cuda in any order => cuda::sum_cells(x, factor).map(Value::Cuda))
 }
 
 /// Each pixel four times, times `factor`: the adjoint of [`sum_cells`].
@@ -24,7 +24,7 @@ pub(crate) fn double(x: &Value, factor: f64) -> Result<Value> {
     dispatch!("upsample2", [x], T => {
         let (n, c, h, w) = x.dims4()?;
         tensor(cpu::double(&view::<T>(x)?[..], (n * c, h, w), T::of(factor)), (n, c, h * 2, w * 2))
-    }, cuda => cuda::double(x, factor).map(Value::Cuda))
+    }, cuda in any order => cuda::double(x, factor).map(Value::Cuda))
 }
 
 /// The largest value of each window: `[.., height, width]` to `[.., out_height, out_width]`.

@@ -17,7 +17,7 @@ pub(crate) fn sum(x: &Value, runs: &[AxisRun], shape: &[usize]) -> Result<Value>
             sums = Some(sum_axis(sums.as_deref().unwrap_or(&x), *run));
         }
         tensor(sums.unwrap_or_else(|| x.to_vec()), shape)
-    }, cuda => cuda::sum(x, runs, shape).map(Value::Cuda))
+    }, cuda in any order => cuda::sum(x, runs, shape).map(Value::Cuda))
 }
 
 /// The adjoint of [`sum`].

@@ -6,7 +6,7 @@ use super::cpu::storage::{Element, mutate, mutate3, shares, view};
 use super::cpu::update as cpu;
 use super::{On, dispatch, on};
 use crate::cuda::launch::update as cuda;
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::update::AdamStep;
 use crate::value::Value;
 
@@ -22,7 +22,18 @@ pub(crate) fn assign(target: &Value, source: &Value) -> Result<()> {
         let source = unshared(target, source)?;
         let source = view::<T>(&source)?;
         mutate("assign", target, |target: &mut [T]| target.copy_from_slice(&source))
-    }, cuda => target.gpu().copy(target.address(), source.address(), target.bytes()))
+    }, cuda in any order => {
+        in_place("assign", target)?;
+        target.gpu().copy(target.address(), source.planes()?.address(), target.bytes())
+    })
+}
+
+/// That a change of this array's memory changes it.
+fn in_place(op: &str, target: &CudaTensor) -> Result<()> {
+    if target.order() == Order::Planes {
+        return Ok(());
+    }
+    bail!("{op}: the target lies pixel by pixel, expected an array of its own; use Var::copy")
 }
 
 /// Pairs of target and source.
@@ -34,7 +45,7 @@ pub(crate) fn lerp(pairs: &[[&Value; 2]], weight: f64) -> Result<()> {
             mutate("lerp", target, |target: &mut [T]| cpu::lerp(target, &source, T::of(weight)))
         }, cuda => cuda::lerp(&[[target, source]], weight))
     })?;
-    on_gpu.iter().try_for_each(|pairs| cuda::lerp(pairs, weight))
+    on_gpu.iter().try_for_each(|pairs| cuda::lerp(&references(pairs), weight))
 }
 
 /// NaN becomes 0, and infinities `most` and `-most`.
@@ -44,34 +55,46 @@ pub(crate) fn mend(arrays: &[[&Value; 1]], most: f64) -> Result<()> {
             mutate("mend", array, |array: &mut [T]| cpu::mend(array, T::of(most)))
         }, cuda => cuda::mend(&[[array]], most))
     })?;
-    on_gpu.iter().try_for_each(|arrays| cuda::mend(arrays, most))
+    on_gpu.iter().try_for_each(|arrays| cuda::mend(&references(arrays), most))
 }
 
 /// Rows of parameter, mean, square and gradient.
 pub(crate) fn adam(step: &AdamStep, rows: &[[&Value; 4]]) -> Result<()> {
     let on_gpu = group("adam", rows, |row| adam_on_cpu(step, row))?;
-    if on_gpu.iter().flatten().any(|row| (0..4).any(|i| (0..i).any(|j| row[i].shares(row[j])))) {
+    if on_gpu.iter().flatten().any(|row| (0..4).any(|i| (0..i).any(|j| row[i].shares(&row[j])))) {
         bail!("adam: {SHARED}")
     }
-    on_gpu.iter().try_for_each(|rows| cuda::adam(step, rows))
+    on_gpu.iter().try_for_each(|rows| cuda::adam(step, &references(rows)))
 }
 
 const SHARED: &str = "parameter, moments and gradient share memory, expected an array each; use Var::copy";
 
-/// Runs `cpu` for the rows on the CPU, and sorts those on a GPU by element type: a launch takes one type.
+fn references<const N: usize>(rows: &[[CudaTensor; N]]) -> Vec<[&CudaTensor; N]> {
+    rows.iter().map(|row| row.each_ref()).collect()
+}
+
+/// Runs `cpu` for the rows on the CPU, and sorts those on a GPU, row-major, by element type: a launch takes one type. The first of
+/// a row is what changes.
 fn group<'a, const N: usize>(
     op: &str,
     rows: &[[&'a Value; N]],
     mut cpu: impl FnMut([&'a Value; N]) -> Result<()>,
-) -> Result<Vec<Vec<[&'a CudaTensor; N]>>> {
-    let mut groups: Vec<Vec<[&CudaTensor; N]>> = Vec::new();
+) -> Result<Vec<Vec<[CudaTensor; N]>>> {
+    let mut groups: Vec<Vec<[CudaTensor; N]>> = Vec::new();
     for row in rows {
         match on(op, *row)? {
             On::Cpu(_) => cpu(*row)?,
-            On::Cuda(row) => match groups.iter_mut().find(|group| group[0][0].element() == row[0].element()) {
-                Some(group) => group.push(row),
-                None => groups.push(vec![row]),
-            },
+            On::Cuda(row) => {
+                in_place(op, row[0])?;
+                let mut in_planes = row.map(CudaTensor::clone);
+                for array in &mut in_planes {
+                    *array = array.planes()?;
+                }
+                match groups.iter_mut().find(|group| group[0][0].element() == row[0].element()) {
+                    Some(group) => group.push(in_planes),
+                    None => groups.push(vec![in_planes]),
+                }
+            }
         }
     }
     Ok(groups)

@@ -52,17 +52,17 @@ impl Op for Quotient {
             let along = g.mul(w)?.sum()?.div(&sigma.square()?)?;
             g.div(&sigma)?.sub(&u.t()?.mul(v)?.mul(&along)?.reshape(w.dims())?)?
         } else {
-            let [g, w, u, v, sigma] = [&g, w, u, v, sigma].map(Var::value);
-            let vectors = [on_gpu(u)?, on_gpu(v)?, on_gpu(sigma)?];
-            Var::with_node(Value::Cuda(cuda::quotient_grad(on_gpu(g)?, on_gpu(w)?, vectors)?), None)
+            let array = |var: &Var| on_gpu(var.value());
+            let vectors = [&array(u)?, &array(v)?, &array(sigma)?];
+            Var::with_node(Value::Cuda(cuda::quotient_grad(&array(&g)?, &array(w)?, vectors)?), None)
         };
         Ok(vec![Some(gradient), None, None, None])
     }
 }
 
-fn on_gpu(value: &Value) -> Result<&CudaTensor> {
+fn on_gpu(value: &Value) -> Result<CudaTensor> {
     match value {
-        Value::Cuda(array) => Ok(array),
+        Value::Cuda(array) => array.planes(),
         Value::Cpu(_) => bail!("spectral_norm: an array lies on the host, expected all on the weight's device"),
     }
 }
@@ -97,7 +97,7 @@ pub fn spectral_norms(weights: &[(&Var, PowerIteration<'_>)]) -> Result<Vec<Var>
     for alike in weights
         .chunk_by(|(a, of_a), (b, of_b)| (a.device(), a.dtype(), of_a.steps) == (b.device(), b.dtype(), of_b.steps))
     {
-        match together(alike) {
+        match together(alike)? {
             Some(on_gpu) => normal.extend(quotients(alike, &on_gpu)?),
             None => {
                 let each = alike.iter().map(|(weight, iteration)| by_ops(weight, iteration));
@@ -109,16 +109,18 @@ pub fn spectral_norms(weights: &[(&Var, PowerIteration<'_>)]) -> Result<Vec<Var>
 }
 
 /// The weights as the GPU's launches take them, if they lie there and fusion is on.
-fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Option<Vec<cuda::Weight<'a>>> {
+fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Result<Option<Vec<cuda::Weight<'a>>>> {
     let on_gpu = |&(weight, iteration): &(&'a Var, PowerIteration<'a>)| {
         let [Value::Cuda(w), Value::Cuda(u), Value::Cuda(sigma)] =
             [weight, iteration.u, iteration.sigma].map(Var::value)
         else {
             return None;
         };
-        Some(cuda::Weight { w, u, epsilon: iteration.epsilon, kept: iteration.stores.then_some([u, sigma]) })
+        let kept = iteration.stores.then_some([u, sigma]);
+        Some(w.planes().map(|w| cuda::Weight { w, u, epsilon: iteration.epsilon, kept }))
     };
-    if fusion::is_off() { None } else { weights.iter().map(on_gpu).collect() }
+    let all: Option<Result<Vec<_>>> = if fusion::is_off() { None } else { weights.iter().map(on_gpu).collect() };
+    all.transpose()
 }
 
 fn quotients(weights: &[(&Var, PowerIteration<'_>)], on_gpu: &[cuda::Weight<'_>]) -> Result<Vec<Var>> {

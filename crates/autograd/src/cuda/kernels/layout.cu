@@ -41,3 +41,40 @@ CAST(cast_f32, float)
 CAST(cast_f64, double)
 CAST(cast_bf16, bf16)
 CAST(cast_f16, f16)
+
+struct TransposeArgs {
+    i64 n;
+    const T* x;
+    T* y;
+    i64 rows, columns;
+    Divisor row_tiles, column_tiles;
+};
+
+#define TILE 32
+
+// y[columns, rows] = x[rows, columns] of each image, a tile a block: both are read and written in runs.
+struct Transpose {
+    typedef TransposeArgs Args;
+    struct State {};
+    struct Shared {
+        // A column more, so that no two numbers of a column lie in one bank.
+        T tile[TILE][TILE + 1];
+    };
+    DEVICE int phases(const Args&) { return 2; }
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const u32 line = block / args.column_tiles, image = line / args.row_tiles;
+        const u32 row = (line - image * args.row_tiles.by) * TILE, column = block % args.column_tiles * TILE;
+        const u32 rows = (u32)args.rows, columns = (u32)args.columns, at = thread % TILE;
+        const i64 start = (i64)image * rows * columns;
+        for (u32 k = thread / TILE; k < TILE; k += THREADS / TILE) {
+            if (phase == 0) {
+                if (row + k < rows && column + at < columns) {
+                    shared.tile[k][at] = args.x[start + (i64)(row + k) * columns + column + at];
+                }
+            } else if (column + k < columns && row + at < rows) {
+                args.y[start + (i64)(column + k) * rows + row + at] = shared.tile[at][k];
+            }
+        }
+    }
+};
+BLOCKS(transpose, Transpose)

@@ -10,12 +10,14 @@ struct NormArgs {
     T* out;
     A *plain, *weighted;
     Divisor channels, area, affine_rows;
-    i64 relu;
+    // Whether x, out, y and g lie pixel by pixel.
+    i64 relu, pixels;
 };
 
 // A channel's values are those of its planes, one behind the other. A part of them a block, so that few channels keep a whole GPU
 // busy too: mean and sum of squares around it, read twice, the second time from cache.
 #define PART 8192
+#define PIXELS_PART 512
 
 struct StatisticsArgs {
     i64 n;
@@ -76,11 +78,52 @@ struct Statistics {
 };
 BLOCKS(norm_statistics, Statistics)
 
+// The same of images that lie pixel by pixel: 32 channels a block, 8 threads a channel, so that a pixel is read in one run. The
+// block's number is that of the part and, ahead of it, of the channels.
+struct PixelStatistics {
+    typedef StatisticsArgs Args;
+    struct State {};
+    struct Shared {
+        A lanes[THREADS];
+        A mean[32];
+    };
+    DEVICE int phases(const Args&) { return 4; }
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const u32 channels = args.channels.by, lane = thread % 32, channel = block / args.parts * 32 + lane;
+        const u32 part = block % args.parts, start = part * PIXELS_PART, end = min_((u32)args.count, start + PIXELS_PART);
+        if (channel >= channels) return;
+        if (phase % 2 == 0) {
+            const A mean = phase == 0 ? A(0) : shared.mean[lane];
+            A sum = 0;
+            for (u32 k = start + thread / 32; k < end; k += THREADS / 32) {
+                const A v = load(args.x[(i64)k * channels + channel]) - mean;
+                sum += phase == 0 ? v : v * v;
+            }
+            shared.lanes[thread] = sum;
+        } else if (thread < 32) {
+            A sum = 0;
+            for (u32 k = 0; k < THREADS / 32; ++k) sum += shared.lanes[k * 32 + lane];
+            const i64 at = (i64)channel * args.parts.by + part;
+            if (phase == 1) {
+                shared.mean[lane] = sum / (A)(end - start);
+                store(&args.mean[at], shared.mean[lane]);
+            } else if (args.parts.by > 1) {
+                store(&args.variance[at], sum);
+            } else {
+                const A variance = sum / (A)(end - start);
+                store(&args.variance[channel], variance);
+                store(&args.inverse[channel], A(1) / sqrt_(variance + (A)args.epsilon));
+            }
+        }
+    }
+};
+BLOCKS(norm_pixel_statistics, PixelStatistics)
+
 struct JoinArgs {
     i64 n;
     const A *means, *squares;
     A *mean, *variance, *inverse;
-    i64 parts, count;
+    i64 parts, part, count;
     double epsilon;
 };
 
@@ -89,7 +132,7 @@ DEVICE void norm_join_at(const JoinArgs& args, u32 channel) {
     A mean = 0, squares = 0, count = 0;
     for (i64 part = 0; part < args.parts; ++part) {
         const i64 at = channel * args.parts + part;
-        const A len = (A)min_((i64)PART, args.count - part * PART), share = len / (count + len);
+        const A len = (A)min_(args.part, args.count - part * args.part), share = len / (count + len);
         const A step = load(args.means[at]) - mean;
         mean += step * share;
         squares += load(args.squares[at]) + step * step * (count * share);
@@ -106,9 +149,21 @@ DEVICE u32 affine_index(const NormArgs& args, u32 image, u32 channel) {
     return image % args.affine_rows * args.channels.by + channel;
 }
 
+struct Owner {
+    u32 image, channel;
+};
+
+// Whose value i is.
+DEVICE Owner owner(const NormArgs& args, u32 i) {
+    const u32 first = i / (args.pixels ? args.channels : args.area);
+    const u32 image = first / (args.pixels ? args.area : args.channels);
+    const Owner o = {image, args.pixels ? i - first * args.channels.by : first - image * args.channels.by};
+    return o;
+}
+
 DEVICE A norm_forward_of(const NormArgs& args, u32 i) {
-    const u32 plane = i / args.area, image = plane / args.channels, channel = plane - image * args.channels.by;
-    const u32 affine = affine_index(args, image, channel);
+    const Owner o = owner(args, i);
+    const u32 channel = o.channel, affine = affine_index(args, o.image, channel);
     const A slope = load(args.inverse[channel]) * load(args.scale[affine]);
     const A v = load(args.x[i]) * slope + (load(args.shift[affine]) - load(args.mean[channel]) * slope);
     return args.relu && v < A(0) ? A(0) : v;
@@ -152,6 +207,38 @@ struct PlaneSums {
 };
 BLOCKS(norm_plane_sums, Row<PlaneSums>)
 
+// The same of images that lie pixel by pixel: 32 channels of an image a block, 8 threads a channel.
+struct PixelSums {
+    typedef NormArgs Args;
+    struct State {};
+    struct Shared {
+        Pair lanes[THREADS];
+    };
+    DEVICE int phases(const Args&) { return 2; }
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const u32 channels = args.channels.by, groups = (channels + 31) / 32, image = block / groups;
+        const u32 channel = (block - image * groups) * 32 + thread % 32;
+        if (channel >= channels) return;
+        if (phase == 0) {
+            const A mean = load(args.mean[channel]);
+            const i64 start = (i64)image * args.area.by * channels + channel;
+            Pair sum = {0, 0};
+            for (u32 k = thread / 32; k < args.area.by; k += THREADS / 32) {
+                const i64 i = start + (i64)k * channels;
+                const A g = through(args, i);
+                sum.plain += g;
+                sum.weighted += g * (load(args.x[i]) - mean);
+            }
+            shared.lanes[thread] = sum;
+        } else if (thread < 32) {
+            Pair sum = {0, 0};
+            for (u32 k = 0; k < THREADS / 32; ++k) PlaneSums::join(sum, shared.lanes[k * 32 + thread]);
+            PlaneSums::finish(args, image * channels + channel, sum);
+        }
+    }
+};
+BLOCKS(norm_pixel_sums, PixelSums)
+
 struct NormMeansArgs {
     i64 n;
     const A *plain, *weighted, *scale;
@@ -183,8 +270,8 @@ EACH(norm_means, NormMeansArgs)
 
 // The cotangent of x; plain and weighted hold the means of norm_means.
 DEVICE A norm_backward_of(const NormArgs& args, u32 i) {
-    const u32 plane = i / args.area, image = plane / args.channels, channel = plane - image * args.channels.by;
-    const u32 affine = affine_index(args, image, channel);
+    const Owner o = owner(args, i);
+    const u32 channel = o.channel, affine = affine_index(args, o.image, channel);
     const A inverse = load(args.inverse[channel]);
     const A normal = (load(args.x[i]) - load(args.mean[channel])) * inverse;
     const A scaled = through(args, i) * load(args.scale[affine]);

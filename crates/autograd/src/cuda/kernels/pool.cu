@@ -4,23 +4,25 @@ struct CellsArgs {
     i64 n;
     const T* x;
     T* y;
-    Divisor width;
+    // How far pixels of a row are apart: 1, or the channels where images lie pixel by pixel.
+    Divisor step, width;
     double factor;
 };
 
 // factor times the sum of each 2x2 cell; width is the output's.
 DEVICE A sum_cells_of(const CellsArgs& args, u32 i) {
-    const u32 width = args.width.by, row = i / args.width;
-    const T* top = args.x + (i64)row * 4 * width + (i - row * width) * 2;
-    const T* bottom = top + 2 * width;
-    return ((load(top[0]) + load(top[1])) + (load(bottom[0]) + load(bottom[1]))) * (A)args.factor;
+    const u32 step = args.step.by, width = args.width.by, at = i / args.step, row = at / args.width;
+    const T* top = args.x + ((i64)row * 4 * width + (at - row * width) * 2) * step + (i - at * step);
+    const T* bottom = top + 2 * width * step;
+    return ((load(top[0]) + load(top[step])) + (load(bottom[0]) + load(bottom[step]))) * (A)args.factor;
 }
 MAP(sum_cells, CellsArgs, y)
 
 // Each pixel four times, times factor; width is the output's.
 DEVICE A double_cells_of(const CellsArgs& args, u32 i) {
-    const u32 width = args.width.by, row = i / args.width;
-    return load(args.x[(i64)(row / 2) * (width / 2) + (i - row * width) / 2]) * (A)args.factor;
+    const u32 step = args.step.by, width = args.width.by, at = i / args.step, row = at / args.width;
+    const u32 pixel = row / 2 * (width / 2) + (at - row * width) / 2;
+    return load(args.x[(i64)pixel * step + (i - at * step)]) * (A)args.factor;
 }
 MAP(double_cells, CellsArgs, y)
 

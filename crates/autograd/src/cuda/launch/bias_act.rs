@@ -2,8 +2,9 @@
 
 use candle_core::Result;
 
+use super::elementwise::alike_in_order;
 use super::reduce::sum_axis;
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::BIAS_ACT;
 use crate::cuda::words::{Divisor, words};
 use crate::kernels::bias_act::Layout;
@@ -32,7 +33,7 @@ fn run(
     bias: Option<&CudaTensor>,
     g: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
-    let y = x.like(x.dims())?;
+    let y = x.like_itself()?;
     let (channels, inner) = (Divisor(layout.channels), Divisor(layout.inner));
     let (clamps, limit) = (f.clamp.is_some(), f.clamp.unwrap_or(0.0));
     let head = words![x.len(), x, bias, g, &y, channels, inner, number(f.activation), clamps];
@@ -40,8 +41,20 @@ fn run(
     Ok(y)
 }
 
+/// The layout in memory of an array that is `layout` row-major; row-major it is made, where its channels are not images'.
+fn in_memory(layout: Layout, x: &CudaTensor) -> Result<(Layout, CudaTensor)> {
+    let Layout { outer, channels, inner } = layout;
+    match x.order() {
+        Order::Pixels if x.dims()[1] == channels && x.dims()[0] == outer => {
+            Ok((Layout { outer: outer * inner, channels, inner: 1 }, x.clone()))
+        }
+        _ => Ok((layout, x.planes()?)),
+    }
+}
+
 pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &CudaTensor, bias: Option<&CudaTensor>) -> Result<CudaTensor> {
-    run("bias_act", f, layout, x, bias, None)
+    let (layout, x) = in_memory(layout, x)?;
+    run("bias_act", f, layout, &x, bias, None)
 }
 
 /// `known` is the output, or for some activations the input with its bias. With the bias' cotangent if `sums`.
@@ -53,7 +66,9 @@ pub(crate) fn backward(
     bias: Option<&CudaTensor>,
     sums: bool,
 ) -> Result<(CudaTensor, Option<CudaTensor>)> {
-    let gx = run("bias_act_grad", f, layout, known, bias, Some(g))?;
+    let [known, g] = alike_in_order([known, g])?;
+    let (layout, known) = in_memory(layout, &known)?;
+    let gx = run("bias_act_grad", f, layout, &known, bias, Some(&g.in_order(known.order())?))?;
     let Layout { outer, channels, inner } = layout;
     let sum = || -> Result<CudaTensor> {
         let planes = if inner == 1 { gx.clone() } else { sum_axis(&gx, (outer * channels, inner, 1))? };

@@ -8,7 +8,7 @@ use super::reduce::sum_axis;
 use super::{bias_act, elementwise, pool};
 use crate::cuda::gpu::Planned;
 use crate::cuda::library::{Call, ConvolutionCall, Pass};
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::CONV;
 use crate::cuda::words::words;
 use crate::kernels::bias_act::Layout;
@@ -41,25 +41,40 @@ fn run(
     x.blocks(&CONV, function, &[product, filter].concat())
 }
 
-/// cuDNN's way to do a pass without bias and ReLUs; `None` if it is not there.
-fn planned(s: &ConvShape, pass: Pass, x: &CudaTensor) -> Result<Option<Planned>> {
-    x.gpu().plan(Call::Convolution(ConvolutionCall {
-        element: x.element(),
-        tf32: x.gpu().allows_tf32(),
-        pass,
-        batch: s.batch,
-        in_channels: s.in_channels,
-        out_channels: s.out_channels,
-        size: [s.height, s.width],
-        out_size: [s.out_height(), s.out_width()],
-        kernel: s.kernel,
-        stride: s.stride,
-        padding: s.padding,
-    }))
+/// A way of cuDNN's to do a pass without bias and ReLUs, and the order of images that it takes; `None` if there is none.
+fn planned(s: &ConvShape, pass: Pass, x: &CudaTensor) -> Result<Option<(Planned, Order)>> {
+    let wanted = if x.gpu().wants_pixels(x.element()) { Order::Pixels } else { Order::Planes };
+    for order in [wanted, Order::Planes] {
+        let call = Call::Convolution(ConvolutionCall {
+            element: x.element(),
+            tf32: x.gpu().allows_tf32(),
+            pass,
+            order,
+            batch: s.batch,
+            in_channels: s.in_channels,
+            out_channels: s.out_channels,
+            size: [s.height, s.width],
+            out_size: [s.out_height(), s.out_width()],
+            kernel: s.kernel,
+            stride: s.stride,
+            padding: s.padding,
+        });
+        if let Some(planned) = x.gpu().plan(call)? {
+            return Ok(Some((planned, order)));
+        }
+    }
+    Ok(None)
 }
 
-fn by_library(planned: &Planned, [a, b, out]: [&CudaTensor; 3]) -> Result<()> {
+/// Both operands are put in the order of the result.
+fn by_library(planned: &Planned, [a, b]: [&CudaTensor; 2], out: &CudaTensor) -> Result<()> {
+    let [a, b] = [a.in_order(out.order())?, b.in_order(out.order())?];
     a.gpu().call(planned, [a.address(), b.address(), out.address()])
+}
+
+/// What own kernels, which know planes alone, give to ops that were asked for pixels.
+fn as_asked(y: CudaTensor) -> Result<CudaTensor> {
+    if y.gpu().forces_pixels() { y.in_order(Order::Pixels) } else { Ok(y) }
 }
 
 /// `relu(x)` if `on`.
@@ -96,13 +111,14 @@ pub(crate) fn conv2d(
     }
     let taps = s.in_channels * s.kernel[0] * s.kernel[1];
     let sizes = Sizes { m: s.out_channels, k: taps, n: s.batch * s.out_height() * s.out_width(), parts: 1 };
-    let y = x.like(&s.output())?;
-    if let Some(planned) = planned(s, Pass::Output, x)? {
-        by_library(&planned, [&rectified(x, relus.before)?, w, &y])?;
+    if let Some((planned, order)) = planned(s, Pass::Output, x)? {
+        let y = x.like_in(&s.output(), order)?;
+        by_library(&planned, [&rectified(x, relus.before)?, w], &y)?;
         return finish(s, y, bias, relus.after);
     }
-    run("conv_forward", s, &sizes, [x, w, &y], bias, relus)?;
-    Ok(y)
+    let y = x.like(&s.output())?;
+    run("conv_forward", s, &sizes, [&x.planes()?, &w.planes()?, &y], bias, relus)?;
+    as_asked(y)
 }
 
 /// The cotangent of the input; zero where `gate`, the input whose ReLU was convolved, is not positive.
@@ -119,16 +135,18 @@ pub(crate) fn input_gradient(
     }
     let taps = s.out_channels * s.kernel[0] * s.kernel[1];
     let sizes = Sizes { m: s.in_channels, k: taps, n: s.batch * s.height * s.width, parts: 1 };
-    let gx = gy.like(&s.input())?;
-    if let Some(planned) = planned(s, Pass::Input, gy)? {
-        by_library(&planned, [gy, w, &gx])?;
+    if let Some((planned, order)) = planned(s, Pass::Input, gy)? {
+        let gx = gy.like_in(&s.input(), order)?;
+        by_library(&planned, [gy, w], &gx)?;
         return match gate {
             Some(x) => elementwise::gate(Gate::Slope(0.0), &gx, x),
             None => Ok(gx),
         };
     }
-    run("conv_input", s, &sizes, [gy, w, &gx], gate, Relus::default())?;
-    Ok(gx)
+    let gx = gy.like(&s.input())?;
+    let gate = gate.map(CudaTensor::planes).transpose()?;
+    run("conv_input", s, &sizes, [&gy.planes()?, &w.planes()?, &gx], gate.as_ref(), Relus::default())?;
+    as_asked(gx)
 }
 
 /// The cotangent of the filter; of the ReLU of `x` if `relu`.
@@ -140,12 +158,13 @@ pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, re
     }
     let (m, n) = (s.out_channels, s.in_channels * s.kernel[0] * s.kernel[1]);
     let k = s.batch * s.out_height() * s.out_width();
-    let gw = x.like(&[m, n])?;
     let filter = [s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]];
-    if let Some(planned) = planned(s, Pass::Filter, x)? {
-        by_library(&planned, [&rectified(x, relu)?, gy, &gw])?;
-        return Ok(gw.reshape(&filter));
+    if let Some((planned, order)) = planned(s, Pass::Filter, x)? {
+        let gw = x.like_in(&filter, order)?;
+        by_library(&planned, [&rectified(x, relu)?, gy], &gw)?;
+        return gw.planes();
     }
+    let (x, gy, gw) = (&x.planes()?, &gy.planes()?, x.like(&[m, n])?);
     let parts = parts(tiles(m, n), k);
     let relus = Relus { before: relu, after: false };
     if parts == 1 {

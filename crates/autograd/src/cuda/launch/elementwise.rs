@@ -2,7 +2,7 @@
 
 use candle_core::{Result, bail};
 
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::ELEMENTWISE;
 use crate::cuda::words::{Divisor, words};
 use crate::kernels::elementwise::{Binary, Gate, Unary};
@@ -24,7 +24,7 @@ pub(crate) fn unary(f: Unary, x: &CudaTensor) -> Result<CudaTensor> {
         Unary::Sign => ("sign", 0.0, 0.0),
         Unary::Clamp(low, high) => ("clamp", low, high),
     };
-    let y = x.like(x.dims())?;
+    let y = x.like_itself()?;
     x.map(&ELEMENTWISE, function, &words![x.len(), x, &y, a, b])?;
     Ok(y)
 }
@@ -36,11 +36,13 @@ pub(crate) fn binary(f: Binary, x: &CudaTensor, y: &CudaTensor, shape: &[usize])
         Binary::Mul => ("mul", "mul_alike"),
         Binary::Div => ("divide", "divide_alike"),
     };
-    let out = x.like(shape)?;
     if x.dims() == shape && y.dims() == shape {
+        let [x, y] = &alike_in_order([x, y])?;
+        let out = x.like_itself()?;
         x.map(&ELEMENTWISE, alike, &words![out.len(), x, y, &out])?;
         return Ok(out);
     }
+    let (x, y, out) = (&x.planes()?, &y.planes()?, x.like(shape)?);
     let axes = merged(shape, [x.dims(), y.dims()]);
     let (size, [step_x, step_y]) = columns("broadcast", &axes)?;
     let rank = axes.len().max(1);
@@ -53,9 +55,20 @@ pub(crate) fn gate(f: Gate, g: &CudaTensor, x: &CudaTensor) -> Result<CudaTensor
         Gate::Slope(slope) => ("gate_slope", slope, 0.0),
         Gate::Between(low, high) => ("gate_between", low, high),
     };
-    let out = g.like(g.dims())?;
+    let [g, x] = &alike_in_order([g, x])?;
+    let out = g.like_itself()?;
     g.map(&ELEMENTWISE, function, &words![out.len(), g, x, &out, a, b])?;
     Ok(out)
+}
+
+/// Arrays of the same sizes, in one order: pixel by pixel if one of them is.
+pub(super) fn alike_in_order<const N: usize>(arrays: [&CudaTensor; N]) -> Result<[CudaTensor; N]> {
+    let order = arrays.iter().map(|array| array.order()).max().unwrap_or(Order::Planes);
+    let mut alike = arrays.map(CudaTensor::clone);
+    for array in &mut alike {
+        *array = array.in_order(order)?;
+    }
+    Ok(alike)
 }
 
 /// An axis: its size and the two steps along it.

@@ -8,10 +8,10 @@ use crate::cuda::texts::{REDUCE, UPDATE};
 use crate::cuda::words::{Address, words};
 
 /// The elements of each array.
-pub(crate) fn fetch(arrays: &[&CudaTensor]) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn fetch(arrays: &[CudaTensor]) -> Result<Vec<Vec<f64>>> {
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); arrays.len()];
     for group in by_type(arrays) {
-        let members: Vec<&CudaTensor> = group.iter().map(|i| arrays[*i]).collect();
+        let members: Vec<CudaTensor> = group.iter().map(|i| arrays[*i].clone()).collect();
         let joined = members[0].like(&[members.iter().map(|array| array.len()).sum()])?;
         join(&joined, 0, &members)?;
         let mut all = numbers(&joined.to_host()?)?.into_iter();
@@ -23,10 +23,10 @@ pub(crate) fn fetch(arrays: &[&CudaTensor]) -> Result<Vec<Vec<f64>>> {
 }
 
 /// Copies all elements of arrays of one type, one array behind the other, into those of `to` from `start` on.
-pub(crate) fn join(to: &CudaTensor, start: usize, arrays: &[&CudaTensor]) -> Result<()> {
+pub(crate) fn join(to: &CudaTensor, start: usize, arrays: &[CudaTensor]) -> Result<()> {
     let (mut rows, mut len) = (Vec::new(), 0);
     for array in arrays {
-        rows.extend(words![*array, array.len(), len]);
+        rows.extend(words![array, array.len(), len]);
         len += array.len();
     }
     let table = to.gpu().table(&rows)?;
@@ -44,11 +44,11 @@ pub(crate) enum OfEach {
 }
 
 /// A number of each array, all of one type: two launches.
-pub(crate) fn of_each(what: OfEach, arrays: &[&CudaTensor]) -> Result<CudaTensor> {
-    let first = arrays[0];
+pub(crate) fn of_each(what: OfEach, arrays: &[CudaTensor]) -> Result<CudaTensor> {
+    let first = &arrays[0];
     let (mut rows, mut chunks) = (Vec::new(), 0);
     for array in arrays {
-        rows.extend(words![*array, array.len(), chunks]);
+        rows.extend(words![array, array.len(), chunks]);
         chunks += array.len().div_ceil(CHUNK);
     }
     let table = first.gpu().table(&rows)?;
@@ -64,7 +64,7 @@ pub(crate) fn of_each(what: OfEach, arrays: &[&CudaTensor]) -> Result<CudaTensor
 }
 
 /// Indices by element type: a launch takes one type.
-fn by_type(arrays: &[&CudaTensor]) -> Vec<Vec<usize>> {
+fn by_type(arrays: &[CudaTensor]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (i, array) in arrays.iter().enumerate() {
         match groups.iter_mut().find(|group| arrays[group[0]].element() == array.element()) {

@@ -2,13 +2,17 @@
 
 use candle_core::Result;
 
-use crate::cuda::tensor::CudaTensor;
+use super::elementwise::alike_in_order;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::NORM;
 use crate::cuda::words::{Divisor, words};
 use crate::kernels::norm::NormShape;
 
 /// Values of a channel that a block takes, as in `norm.cu`.
 const PART: usize = 8192;
+/// The same where images lie pixel by pixel, and a block takes so many channels.
+const PIXELS_PART: usize = 512;
+const CHANNELS: usize = 32;
 
 /// The struct of the kernels: one for all, with what a kernel does not use left null.
 #[derive(Clone, Copy, Default)]
@@ -24,6 +28,7 @@ struct Arguments<'a> {
     plain: Option<&'a CudaTensor>,
     weighted: Option<&'a CudaTensor>,
     relu: bool,
+    pixels: bool,
 }
 
 impl Arguments<'_> {
@@ -31,7 +36,7 @@ impl Arguments<'_> {
         let inputs = [self.x, self.scale, self.shift, self.y, self.g];
         let others = [self.mean, self.inverse, self.out, self.plain, self.weighted];
         let [channels, area, affine_rows] = [s.channels, s.area, s.affine_rows].map(Divisor);
-        words![n, inputs, others, channels, area, affine_rows, self.relu]
+        words![n, inputs, others, channels, area, affine_rows, self.relu, self.pixels]
     }
 }
 
@@ -40,18 +45,22 @@ pub(crate) fn statistics(s: &NormShape, epsilon: f64, x: &CudaTensor) -> Result<
     let own = |len: usize| x.like_in_arithmetic(&[len]);
     let [mean, variance, inverse] = [own(s.channels)?, own(s.channels)?, own(s.channels)?];
     let count = s.batch * s.area;
-    let parts = count.div_ceil(PART).max(1);
+    // A kernel, what a block takes of a channel, and how many channels it takes.
+    let (function, part, channels) = match x.order() {
+        Order::Planes => ("norm_statistics", PART, 1),
+        Order::Pixels => ("norm_pixel_statistics", PIXELS_PART, CHANNELS),
+    };
+    let parts = count.div_ceil(part).max(1);
     let statistics = |out: [Option<&CudaTensor>; 3]| {
-        let sizes = [s.channels, s.area, parts].map(Divisor);
-        let words = words![s.channels * parts, x, out, sizes, count, epsilon];
-        x.blocks(&NORM, "norm_statistics", &words)
+        let (blocks, sizes) = (s.channels.div_ceil(channels) * parts, [s.channels, s.area, parts].map(Divisor));
+        x.blocks(&NORM, function, &words![blocks, x, out, sizes, count, epsilon])
     };
     if parts == 1 {
         statistics([Some(&mean), Some(&variance), Some(&inverse)])?;
     } else {
         let [means, squares] = [own(s.channels * parts)?, own(s.channels * parts)?];
         statistics([Some(&means), Some(&squares), None])?;
-        let words = words![s.channels, &means, &squares, &mean, &variance, &inverse, parts, count, epsilon];
+        let words = words![s.channels, &means, &squares, &mean, &variance, &inverse, parts, part, count, epsilon];
         x.each(&NORM, "norm_join", &words)?;
     }
     Ok([mean, variance, inverse])
@@ -64,8 +73,9 @@ pub(crate) fn forward(
     [scale, shift]: [&CudaTensor; 2],
     relu: bool,
 ) -> Result<CudaTensor> {
-    let out = x.like(x.dims())?;
+    let out = x.like_itself()?;
     let arguments = Arguments {
+        pixels: x.order() == Order::Pixels,
         x: Some(x),
         mean: Some(mean),
         inverse: Some(inverse),
@@ -88,21 +98,29 @@ pub(crate) fn backward(
     y: Option<&CudaTensor>,
     g: &CudaTensor,
 ) -> Result<[CudaTensor; 3]> {
+    let relu = y.is_some();
+    let [x, y, g] = &alike_in_order([x, y.unwrap_or(g), g])?;
+    let pixels = x.order() == Order::Pixels;
     let planes = [s.batch, s.channels];
     let [plain, weighted] = [x.like_in_arithmetic(&planes)?, x.like_in_arithmetic(&planes)?];
     let arguments = Arguments {
         x: Some(x),
         scale: Some(scale),
-        y,
+        y: relu.then_some(y),
         g: Some(g),
         mean: Some(mean),
         inverse: Some(inverse),
         plain: Some(&plain),
         weighted: Some(&weighted),
-        relu: y.is_some(),
+        relu,
+        pixels,
         ..Arguments::default()
     };
-    x.blocks(&NORM, "norm_plane_sums", &arguments.words(s, s.batch * s.channels))?;
+    let (function, blocks) = match x.order() {
+        Order::Planes => ("norm_plane_sums", s.batch * s.channels),
+        Order::Pixels => ("norm_pixel_sums", s.batch * s.channels.div_ceil(CHANNELS)),
+    };
+    x.blocks(&NORM, function, &arguments.words(s, blocks))?;
     let channels = [s.channels];
     let means = [x.like_in_arithmetic(&channels)?, x.like_in_arithmetic(&channels)?];
     // With one scale a sample the sums of the planes are the cotangents themselves.
@@ -128,7 +146,7 @@ pub(crate) fn backward(
         count
     ];
     x.each(&NORM, "norm_means", &words)?;
-    let gx = x.like(x.dims())?;
+    let gx = x.like_itself()?;
     let arguments = Arguments { plain: Some(&means[0]), weighted: Some(&means[1]), out: Some(&gx), ..arguments };
     x.map(&NORM, "norm_backward", &arguments.words(s, x.len()))?;
     let [gscale, gshift] = sums;

@@ -2,23 +2,31 @@
 
 use candle_core::Result;
 
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::POOL;
 use crate::cuda::words::{Address, Divisor, words};
 use crate::ints::Ints;
 use crate::kernels::pool::Window;
 
+/// How many values lie between two neighbouring pixels of a row.
+fn beside(x: &CudaTensor) -> usize {
+    match x.order() {
+        Order::Planes => 1,
+        Order::Pixels => x.dims()[1],
+    }
+}
+
 pub(crate) fn sum_cells(x: &CudaTensor, factor: f64) -> Result<CudaTensor> {
     let [n, c, h, w] = x.dims4()?;
-    let y = x.like(&[n, c, h / 2, w / 2])?;
-    x.map(&POOL, "sum_cells", &words![y.len(), x, &y, Divisor(w / 2), factor])?;
+    let y = x.like_in(&[n, c, h / 2, w / 2], x.order())?;
+    x.map(&POOL, "sum_cells", &words![y.len(), x, &y, Divisor(beside(x)), Divisor(w / 2), factor])?;
     Ok(y)
 }
 
 pub(crate) fn double(x: &CudaTensor, factor: f64) -> Result<CudaTensor> {
     let [n, c, h, w] = x.dims4()?;
-    let y = x.like(&[n, c, 2 * h, 2 * w])?;
-    x.map(&POOL, "double_cells", &words![y.len(), x, &y, Divisor(2 * w), factor])?;
+    let y = x.like_in(&[n, c, 2 * h, 2 * w], x.order())?;
+    x.map(&POOL, "double_cells", &words![y.len(), x, &y, Divisor(beside(x)), Divisor(2 * w), factor])?;
     Ok(y)
 }
 

@@ -3,7 +3,7 @@
 use candle_core::Result;
 
 use super::layout;
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::REDUCE;
 use crate::cuda::words::words;
 
@@ -17,7 +17,13 @@ const COLUMNS: usize = 32;
 
 /// Sums each run in turn, from the last.
 pub(crate) fn sum(x: &CudaTensor, runs: &[AxisRun], shape: &[usize]) -> Result<CudaTensor> {
-    let mut sums = x.clone();
+    if let (Order::Pixels, [1, channels, 1, 1]) = (x.order(), shape)
+        && *channels == x.dims()[1]
+    {
+        // Channels of pixels are the columns of one matrix.
+        return Ok(sum_axis(x, (1, x.len() / channels, *channels))?.reshape(shape));
+    }
+    let mut sums = x.planes()?;
     for run in runs.iter().rev() {
         sums = sum_axis(&sums, *run)?;
     }

@@ -12,7 +12,7 @@ const COLUMNS: usize = 32;
 
 /// A weight `[rows, rest]` and where its power iteration stands.
 pub(crate) struct Weight<'a> {
-    pub(crate) w: &'a CudaTensor,
+    pub(crate) w: CudaTensor,
     /// `[1, rows]`
     pub(crate) u: &'a CudaTensor,
     pub(crate) epsilon: f64,
@@ -95,12 +95,12 @@ pub(crate) fn normalise(weights: &[Weight<'_>], steps: usize) -> Result<Vec<Foun
         tables.add(all(), |((weight, found), [y, _]), block| {
             let (rows, rest) = (weight.rows(), weight.rest());
             let u = if is_first { weight.u } else { &found.u };
-            (words![weight.w, u, y, rows, rest, block], rest.div_ceil(COLUMNS))
+            (words![&weight.w, u, y, rows, rest, block], rest.div_ceil(COLUMNS))
         })
     };
     let (first_columns, next_columns) = (columns(true), (steps > 1).then(|| columns(false)));
-    let rows =
-        tables.add(all(), |((weight, _), [y, z]), block| (words![weight.w, y, z, weight.rest(), block], weight.rows()));
+    let rows = tables
+        .add(all(), |((weight, _), [y, z]), block| (words![&weight.w, y, z, weight.rest(), block], weight.rows()));
     let finishes = tables.add(all(), |((weight, found), [y, z]), _| {
         let kept = weight.kept.map_or([None, None], |kept| kept.map(Some));
         let out = words![&found.v, &found.u, &found.sigma, kept];
@@ -108,7 +108,7 @@ pub(crate) fn normalise(weights: &[Weight<'_>], steps: usize) -> Result<Vec<Foun
     });
     let quotients = tables.add(all(), |((weight, found), _), block| {
         let len = weight.w.len();
-        (words![weight.w, &found.sigma, &found.normal, len, block], len.div_ceil(CHUNK))
+        (words![&weight.w, &found.sigma, &found.normal, len, block], len.div_ceil(CHUNK))
     });
 
     let memory = first.w.gpu().table(&tables.0)?;

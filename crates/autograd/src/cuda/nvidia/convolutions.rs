@@ -1,4 +1,4 @@
-//! Convolutions by cuDNN, NCHW, with accumulation in F32, TF32 where it is allowed, and algorithms whose results repeat.
+//! Convolutions by cuDNN, in both orders of images, with accumulation in F32, TF32 where it is allowed, and algorithms whose results repeat.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -9,6 +9,7 @@ use cudarc::cudnn::{CudnnError, result, sys};
 use super::libraries;
 use crate::cuda::libraries::{Part, find};
 use crate::cuda::library::{ConvolutionCall, Pass};
+use crate::cuda::tensor::Order;
 use crate::cuda::texts::Element;
 
 /// Algorithms that want more memory than this beside the arrays are passed over.
@@ -161,7 +162,10 @@ struct Descriptors {
 impl Descriptors {
     fn new(call: &ConvolutionCall, data: sys::cudnnDataType_t, math: sys::cudnnMathType_t) -> Result<Self> {
         let ConvolutionCall { batch, in_channels, out_channels, size, out_size, kernel, stride, padding, .. } = *call;
-        let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
+        let format = match call.order {
+            Order::Planes => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
+            Order::Pixels => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
+        };
         let tensor = |dims: [usize; 4]| -> Result<_> {
             let descriptor = result::create_tensor_descriptor().map_err(failed("no descriptor"))?;
             // SAFETY: a live descriptor.

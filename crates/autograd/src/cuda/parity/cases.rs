@@ -210,6 +210,9 @@ fn norms(cases: &mut Cases) {
             cases.add(&name, shapes, move |v| v[0].batch_norm(&v[1], &v[2], 1e-5, relu)).slack = 10.0;
         }
     }
+    // More channels than a block takes pixel by pixel.
+    let shapes: &[&[usize]] = &[&[2, 40, 3, 5], &[2, 40], &[2, 40]];
+    cases.add("batch_norm of many channels", shapes, |v| v[0].batch_norm(&v[1], &v[2], 1e-5, true)).slack = 10.0;
     // A channel in two parts.
     let shapes: &[&[usize]] = &[&[2, 2, 70, 61], &[1, 2], &[1, 2]];
     cases.add("batch_norm of long channels", shapes, |v| v[0].batch_norm(&v[1], &v[2], 1e-5, true)).slack = 10.0;

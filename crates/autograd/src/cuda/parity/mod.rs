@@ -4,9 +4,11 @@ mod cases;
 
 use candle_core::{DType, Result, Tensor};
 
+use super::tensor::Order;
 use crate::check::spread;
 use crate::device::Device;
 use crate::tape::{GraphMode, grad};
+use crate::value::Value;
 use crate::var::Var;
 use cases::Case;
 
@@ -33,18 +35,36 @@ impl Parity {
     }
 }
 
-/// Compares every op, one after the other, and calls `seen` with each result.
+/// Compares every op, one after the other, and calls `seen` with each result. Those that take images are compared twice: the second
+/// time their inputs, and what convolutions give, lie pixel by pixel.
 ///
 /// # Errors
 /// If the device or an op fails.
 pub fn compare(device: Device, dtype: DType, mut seen: impl FnMut(&Parity)) -> Result<()> {
+    let gpu = super::open(device)?;
     let takes = |case: &Case| case.halves || matches!(dtype, DType::F32 | DType::F64);
     for case in cases::all().into_iter().filter(takes) {
         let failed = |error| candle_core::Error::Msg(format!("{}: {error}", case.name));
-        let result = compare_case(&case, device, dtype).map_err(failed)?;
-        seen(&result);
+        let takes_images = case.inputs.iter().any(|input| input.shape.len() == 4);
+        let orders: &[Order] = if takes_images { &[Order::Planes, Order::Pixels] } else { &[Order::Planes] };
+        for order in orders {
+            let chosen = gpu.force_pixels(Some(*order == Order::Pixels));
+            let result = compare_case(&case, device, dtype, *order).map_err(failed);
+            gpu.force_pixels(chosen);
+            seen(&result?);
+        }
     }
     Ok(())
+}
+
+/// A leaf as it is, or, if it is images on a GPU, in an order.
+fn in_order(leaf: &Var, order: Order) -> Result<Var> {
+    match leaf.value() {
+        Value::Cuda(array) if array.dims().len() == 4 => {
+            Ok(Var::with_node(Value::Cuda(array.in_order(order)?), None).as_leaf())
+        }
+        _ => Ok(leaf.clone()),
+    }
 }
 
 /// Rounding of the type, for sums of some thousand terms.
@@ -57,9 +77,9 @@ fn tolerance(dtype: DType) -> f64 {
     }
 }
 
-fn compare_case(case: &Case, device: Device, dtype: DType) -> Result<Parity> {
-    let want = evaluate(case, Device::Cpu, DType::F64, dtype)?;
-    let got = evaluate(case, device, dtype, dtype)?;
+fn compare_case(case: &Case, device: Device, dtype: DType, order: Order) -> Result<Parity> {
+    let want = evaluate(case, Device::Cpu, DType::F64, dtype, Order::Planes)?;
+    let got = evaluate(case, device, dtype, dtype, order)?;
     let mut errors = [0.0; 3];
     for ((error, got), want) in errors.iter_mut().zip(&got).zip(&want) {
         for (got, want) in got.iter().zip(want) {
@@ -67,14 +87,18 @@ fn compare_case(case: &Case, device: Device, dtype: DType) -> Result<Parity> {
         }
     }
     let shapes = case.inputs.iter().map(|input| input.shape.clone()).collect();
-    Ok(Parity { name: case.name.clone(), shapes, dtype, errors, tolerance: tolerance(dtype) * case.slack })
+    let name = match order {
+        Order::Planes => case.name.clone(),
+        Order::Pixels => format!("{}, pixel by pixel", case.name),
+    };
+    Ok(Parity { name, shapes, dtype, errors, tolerance: tolerance(dtype) * case.slack })
 }
 
 /// Value; gradients; gradients of those: all by the same rules, on any device. The numbers that go in are those that
 /// `rounded` holds, so that both sides compute with the same ones.
-fn evaluate(case: &Case, device: Device, dtype: DType, rounded: DType) -> Result<[Vec<Tensor>; 3]> {
+fn evaluate(case: &Case, device: Device, dtype: DType, rounded: DType, order: Order) -> Result<[Vec<Tensor>; 3]> {
     let place = |tensor: &Tensor| -> Result<Tensor> { tensor.to_dtype(rounded)?.to_dtype(DType::F64) };
-    let array = |tensor: &Tensor| Var::leaf(tensor.clone()).to_device(&device)?.cast_leaf(dtype);
+    let array = |tensor: &Tensor| in_order(&Var::leaf(tensor.clone()).to_device(&device)?.cast_leaf(dtype)?, order);
     let mut salt = 0;
     let mut numbers = |shape: &[usize], low: f64, high: f64| {
         salt += 1;
