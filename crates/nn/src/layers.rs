@@ -1,6 +1,6 @@
 //! Linear, convolution and embedding, each with spectral norm if wanted. They compute in the type of their input.
 
-use frugan_autograd::{Conv2dConfig, Ints, Result, Var};
+use frugan_autograd::{Conv2dConfig, DType, Ints, Result, Var};
 
 use crate::builder::Builder;
 use crate::init::Init;
@@ -39,11 +39,12 @@ impl Weight {
         shape: &[usize],
         (outputs, fan_in): (usize, usize),
         options: &LayerOptions,
+        dtype: DType,
     ) -> Result<Self> {
         let weight = builder.weight("weight", shape, options.init)?;
         let law = Init::Uniform(1.0 / (fan_in as f64).sqrt());
         let bias = options.bias.then(|| builder.weight("bias", &[outputs], law)).transpose()?;
-        let spectral = options.spectral.map(|s| SpectralNorm::new(builder, &weight, s)).transpose()?;
+        let spectral = options.spectral.map(|s| SpectralNorm::new(builder, &weight, s, dtype)).transpose()?;
         Ok(Self { weight, bias, spectral })
     }
 
@@ -68,7 +69,7 @@ impl Linear {
     /// # Errors
     /// If the tensors cannot be made.
     pub fn new(builder: &Builder, inputs: usize, outputs: usize, options: &LayerOptions) -> Result<Self> {
-        Ok(Self(Weight::new(builder, &[outputs, inputs], (outputs, inputs), options)?))
+        Ok(Self(Weight::new(builder, &[outputs, inputs], (outputs, inputs), options, builder.dtype())?))
     }
 
     /// `[n, in]` to `[n, out]`.
@@ -93,7 +94,7 @@ impl Embedding {
     /// If the tensors cannot be made.
     pub fn new(builder: &Builder, classes: usize, features: usize, options: &LayerOptions) -> Result<Self> {
         let options = LayerOptions { bias: false, ..*options };
-        Ok(Self(Weight::new(builder, &[classes, features], (features, classes), &options)?))
+        Ok(Self(Weight::new(builder, &[classes, features], (features, classes), &options, builder.dtype())?))
     }
 
     /// `[n]` labels to `[n, features]`.
@@ -146,7 +147,8 @@ impl Conv2d {
     pub fn new(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
         let Conv2dShape { inputs, outputs, kernel, .. } = shape;
         let fan_in = inputs * kernel * kernel;
-        let weight = Weight::new(builder, &[outputs, inputs, kernel, kernel], (outputs, fan_in), options)?;
+        let dims = [outputs, inputs, kernel, kernel];
+        let weight = Weight::new(builder, &dims, (outputs, fan_in), options, builder.compute())?;
         Ok(Self { weight, config: shape.config() })
     }
 
@@ -213,7 +215,8 @@ impl ConvTranspose2d {
     pub fn new(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
         let Conv2dShape { inputs, outputs, kernel, .. } = shape;
         let fan_in = outputs * kernel * kernel;
-        let weight = Weight::new(builder, &[inputs, outputs, kernel, kernel], (outputs, fan_in), options)?;
+        let dims = [inputs, outputs, kernel, kernel];
+        let weight = Weight::new(builder, &dims, (outputs, fan_in), options, builder.compute())?;
         Ok(Self { weight, config: shape.config() })
     }
 

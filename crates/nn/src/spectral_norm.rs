@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use frugan_autograd::{PowerIteration, Result, Var, spectral_norms};
+use frugan_autograd::{DType, PowerIteration, Result, Var, spectral_norms};
 
 use crate::builder::Builder;
 use crate::init::Init;
@@ -33,20 +33,22 @@ pub struct SpectralNorm {
     /// `sv0`, `[1]`: the last `sigma` of training, for logs only.
     sv: Var,
     options: SpectralNormOptions,
+    /// What the layer computes in, and the quotient is given in.
+    dtype: DType,
     /// The normalised weight of the forward pass to come, where [`SpectralNorms::step`] made it.
     ahead: Arc<Mutex<Option<Var>>>,
 }
 
 impl SpectralNorm {
-    /// Buffers `u0` (normal, not normalised) and `sv0` (1) for a weight `[out, ..]`, which [`Builder::spectral_norms`] will hold
-    /// too.
+    /// Buffers `u0` (normal, not normalised) and `sv0` (1) for a weight `[out, ..]` of a layer that computes in `dtype`;
+    /// [`Builder::spectral_norms`] will hold both too.
     ///
     /// # Errors
     /// If the tensors cannot be made.
-    pub fn new(builder: &Builder, weight: &Var, options: SpectralNormOptions) -> Result<Self> {
+    pub fn new(builder: &Builder, weight: &Var, options: SpectralNormOptions, dtype: DType) -> Result<Self> {
         let out = weight.dims().first().copied().unwrap_or(1);
         let u = builder.buffer("u0", &[1, out], Init::Normal(1.0))?;
-        let norm = Self { u, sv: builder.buffer("sv0", &[1], Init::ONES)?, options, ahead: Arc::default() };
+        let norm = Self { u, sv: builder.buffer("sv0", &[1], Init::ONES)?, options, dtype, ahead: Arc::default() };
         builder.add_spectral_norm(weight, &norm);
         Ok(norm)
     }
@@ -69,6 +71,7 @@ impl SpectralNorm {
             // Without a store each further step would start from the same u and give the same result.
             steps: if stores { self.options.num_itrs } else { 1 },
             stores,
+            dtype: self.dtype,
         }
     }
 }

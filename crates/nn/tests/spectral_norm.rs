@@ -15,7 +15,7 @@ fn values(params: &Params, name: &str) -> Vec<f64> {
 fn norm_of(options: SpectralNormOptions) -> (Var, SpectralNorm, Params) {
     let builder = builder();
     let weight = builder.weight("weight", &[4, 3], Init::Normal(1.0)).unwrap();
-    let norm = SpectralNorm::new(&builder, &weight, options).unwrap();
+    let norm = SpectralNorm::new(&builder, &weight, options, DType::F64).unwrap();
     (weight, norm, builder.finish())
 }
 

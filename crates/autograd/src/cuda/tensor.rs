@@ -61,6 +61,11 @@ impl CudaTensor {
         Self::in_memory(self.gpu(), self.0.element, dims, order)
     }
 
+    /// An array of the same sizes in another type, in an order.
+    pub(crate) fn of_type(&self, element: Element, order: Order) -> Result<Self> {
+        Self::in_memory(self.gpu(), element, &self.0.dims, order)
+    }
+
     /// An array of the same sizes in the same order.
     pub(crate) fn like_itself(&self) -> Result<Self> {
         self.like_in(&self.0.dims, self.0.order)

@@ -1,10 +1,11 @@
 //! Spectral normalisation (Miyato et al. 2018), by power steps whose vectors are constants to the tape.
 
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 
 use crate::check_shapes::shape;
 use crate::cuda::launch::spectral as cuda;
 use crate::cuda::tensor::CudaTensor;
+use crate::cuda::texts::Element;
 use crate::fusion;
 use crate::op::{Context, Keep, Op, apply};
 use crate::tape::no_grad;
@@ -25,6 +26,8 @@ pub struct PowerIteration<'a> {
     pub steps: usize,
     /// Whether the steps change `u` and `sigma` in place.
     pub stores: bool,
+    /// The type of `W / sigma`; steps and `sigma` are in the weight's.
+    pub dtype: DType,
 }
 
 /// `W / sigma` with `sigma = v W^T u^T`, of arrays on a GPU: inputs W, u, v, sigma. All weights' quotients are one launch, so
@@ -47,6 +50,7 @@ impl Op for Quotient {
     fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
         let [w, u, v, sigma] = [0, 1, 2, 3].map(|i| cx.input(i));
         let gradient = if cx.creates_graph() {
+            let g = g.to_dtype(w.dtype())?;
             let matrix = w.reshape(&[u.elem_count(), v.elem_count()])?;
             let sigma = sigma_of(&matrix, u, v)?;
             let along = g.mul(w)?.sum()?.div(&sigma.square()?)?;
@@ -54,7 +58,8 @@ impl Op for Quotient {
         } else {
             let array = |var: &Var| on_gpu(var.value());
             let vectors = [&array(u)?, &array(v)?, &array(sigma)?];
-            Var::with_node(Value::Cuda(cuda::quotient_grad(&array(&g)?, &array(w)?, vectors)?), None)
+            let Value::Cuda(g) = g.value() else { bail!("spectral_norm: a cotangent lies on the host") };
+            Var::with_node(Value::Cuda(cuda::quotient_grad(g, &array(w)?, vectors)?), None)
         };
         Ok(vec![Some(gradient), None, None, None])
     }
@@ -117,7 +122,11 @@ fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Result<Option<Vec<
             return None;
         };
         let kept = iteration.stores.then_some([u, sigma]);
-        Some(w.planes().map(|w| cuda::Weight { w, u, epsilon: iteration.epsilon, kept }))
+        let element = Element::of("spectral_norm", iteration.dtype);
+        // Of other types than halves the quotient is converted like anything else.
+        let element = element.map(|e| if e.bytes() == 2 { e } else { w.element() });
+        let weight = |w| Ok(cuda::Weight { w, u, epsilon: iteration.epsilon, element: element?, kept });
+        Some(w.planes().and_then(weight))
     };
     let all: Option<Result<Vec<_>>> = if fusion::is_off() { None } else { weights.iter().map(on_gpu).collect() };
     all.transpose()
@@ -126,15 +135,15 @@ fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Result<Option<Vec<
 fn quotients(weights: &[(&Var, PowerIteration<'_>)], on_gpu: &[cuda::Weight<'_>]) -> Result<Vec<Var>> {
     let steps = weights.first().map_or(1, |(_, iteration)| iteration.steps.max(1));
     let found = cuda::normalise(on_gpu, steps)?;
-    let on_tape = weights.iter().zip(found).map(|((weight, _), found)| {
+    let on_tape = weights.iter().zip(found).map(|((weight, iteration), found)| {
         let [u, v, sigma] = [found.u, found.v, found.sigma].map(|array| Var::with_node(Value::Cuda(array), None));
-        apply(Quotient(found.normal), &[weight, &u, &v, &sigma])
+        apply(Quotient(found.normal), &[weight, &u, &v, &sigma])?.to_dtype(iteration.dtype)
     });
     on_tape.collect()
 }
 
 fn by_ops(weight: &Var, iteration: &PowerIteration<'_>) -> Result<Var> {
-    let PowerIteration { u, sigma, epsilon, steps, stores } = *iteration;
+    let PowerIteration { u, sigma, epsilon, steps, stores, dtype } = *iteration;
     let rows = weight.dims().first().copied().unwrap_or(1);
     let matrix = weight.reshape(&[rows, weight.elem_count() / rows.max(1)])?;
     let (next, v) = no_grad(|| power_steps(&matrix, u, epsilon, steps))?;
@@ -143,7 +152,7 @@ fn by_ops(weight: &Var, iteration: &PowerIteration<'_>) -> Result<Var> {
         update::assign(u, &next)?;
         no_grad(|| update::assign(sigma, &found.detach().reshape(&[1])?))?;
     }
-    weight.div(&found)
+    weight.div(&found)?.to_dtype(dtype)
 }
 
 fn power_steps(matrix: &Var, start: &Var, epsilon: f64, steps: usize) -> Result<(Var, Var)> {
@@ -160,7 +169,7 @@ fn power_steps(matrix: &Var, start: &Var, epsilon: f64, steps: usize) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Tensor};
+    use candle_core::Tensor;
 
     use super::*;
     use crate::check::{gradcheck, spread};
@@ -171,7 +180,8 @@ mod tests {
         let u = Var::constant(spread(&[1, 3], 0.2, 1.0, 2)?);
         let sigma = Var::zeros(&[1], DType::F64, &Device::Cpu)?;
         // Many steps, for at a singular vector sigma does not depend on the constants u and v to first order.
-        let iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 200, stores: false };
+        let iteration =
+            PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 200, stores: false, dtype: DType::F64 };
         let f = |inputs: &[Var]| inputs[0].spectral_norm(&iteration);
         let w = spread(&[3, 2, 2], -1.0, 1.0, 1)?;
         gradcheck(f, std::slice::from_ref(&w))
@@ -182,7 +192,8 @@ mod tests {
         let w = Var::constant(Tensor::new(&[[3.0f64, 0.0], [0.0, -2.0]], &candle_core::Device::Cpu)?);
         let u = Var::constant(Tensor::new(&[[1.0f64, 1.0]], &candle_core::Device::Cpu)?);
         let sigma = Var::zeros(&[1], DType::F64, &Device::Cpu)?;
-        let mut iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 40, stores: false };
+        let mut iteration =
+            PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-12, steps: 40, stores: false, dtype: DType::F64 };
         let normal = w.spectral_norm(&iteration)?.to_vec::<f64>()?;
         assert!((normal[0] - 1.0).abs() < 1e-12 && (normal[3] + 2.0 / 3.0).abs() < 1e-12, "{normal:?}");
         assert_eq!((u.to_vec::<f64>()?, sigma.to_vec::<f64>()?), (vec![1.0, 1.0], vec![0.0]));

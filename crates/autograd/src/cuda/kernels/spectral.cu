@@ -127,65 +127,91 @@ struct PowerFinish {
 };
 BLOCKS(power_finish, PowerFinish)
 
-struct QuotientRow {
+// Where element i of a weight [rows, channels, taps] lies, if the taps stand ahead of the channels there: as in a filter pixel by
+// pixel. One tap stands for a weight that is row-major.
+struct Place {
+    Divisor row, taps;
+    i64 channels;
+};
+
+DEVICE u32 place_of(const Place& p, u32 i) {
+    if (p.taps.by == 1) return i;
+    const u32 start = i / p.row * p.row.by, rest = i - start, channel = rest / p.taps;
+    return start + (rest - channel * p.taps.by) * (u32)p.channels + channel;
+}
+
+template <class To> struct QuotientRow {
     const T *w, *sigma;
-    T* out;
+    To* out;
+    Place place;
     i64 len, first_chunk;
 };
 
-struct QuotientArgs {
+template <class To> struct QuotientArgs {
     i64 n;
-    const QuotientRow* table;
+    const QuotientRow<To>* table;
     i64 count;
 };
 
-struct Quotient {
-    typedef QuotientArgs Args;
+// W / sigma, in another type if asked for.
+template <class To> struct Quotient {
+    typedef QuotientArgs<To> Args;
     struct State {};
     struct Shared {};
     DEVICE int phases(const Args&) { return 1; }
     DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
-        const QuotientRow& weight = row_of(args.table, args.count, block);
-        const i64 start = (block - weight.first_chunk) * CHUNK, end = min_(weight.len, start + CHUNK);
+        const QuotientRow<To>& weight = row_of(args.table, args.count, block);
+        const u32 start = (block - (u32)weight.first_chunk) * CHUNK, end = min_((u32)weight.len, start + CHUNK);
         const A sigma = load(*weight.sigma);
-        for (i64 i = start + thread; i < end; i += THREADS) store(&weight.out[i], load(weight.w[i]) / sigma);
+        for (u32 i = start + thread; i < end; i += THREADS) {
+            store(&weight.out[place_of(weight.place, i)], (typename Arithmetic<To>::Type)(load(weight.w[i]) / sigma));
+        }
     }
 };
-BLOCKS(quotient, Quotient)
+BLOCKS(quotient, Quotient<T>)
+BLOCKS(quotient_bf16, Quotient<bf16>)
+BLOCKS(quotient_f16, Quotient<f16>)
 
-struct DotsArgs {
+template <class G> struct DotsArgs {
     i64 n;
-    const T *g, *w;
+    const G* g;
+    const T* w;
     T* parts;
+    Place place;
     i64 len;
 };
 
 // Sums of g W over a chunk each.
-struct QuotientDots {
-    typedef DotsArgs Args;
+template <class G> struct QuotientDots {
+    typedef DotsArgs<G> Args;
     typedef A Value;
     DEVICE void join(A& sum, A v) { sum += v; }
     DEVICE A partial(const Args& args, u32 block, u32 thread) {
-        const i64 start = (i64)block * CHUNK, end = min_(args.len, start + CHUNK);
+        const u32 start = block * CHUNK, end = min_((u32)args.len, start + CHUNK);
         A sum = 0;
-        for (i64 i = start + thread; i < end; i += THREADS) sum += load(args.g[i]) * load(args.w[i]);
+        for (u32 i = start + thread; i < end; i += THREADS) {
+            sum += (A)load(args.g[place_of(args.place, i)]) * load(args.w[i]);
+        }
         return sum;
     }
     DEVICE void finish(const Args& args, u32 block, A sum) { store(&args.parts[block], sum); }
 };
-BLOCKS(quotient_dots, Row<QuotientDots>)
+BLOCKS(quotient_dots, Row<QuotientDots<T>>)
+BLOCKS(quotient_dots_bf16, Row<QuotientDots<bf16>>)
+BLOCKS(quotient_dots_f16, Row<QuotientDots<f16>>)
 
-struct QuotientGradArgs {
+template <class G> struct QuotientGradArgs {
     i64 n;
-    const T *g, *parts, *u, *v, *sigma;
+    const G* g;
+    const T *parts, *u, *v, *sigma;
     T* out;
+    Place place;
     i64 len;
-    Divisor rest;
 };
 
 // g / sigma - (g . W) / sigma^2 u v^T: u and v are constants, sigma = v W^T u^T is not.
-struct QuotientGrad {
-    typedef QuotientGradArgs Args;
+template <class G> struct QuotientGrad {
+    typedef QuotientGradArgs<G> Args;
     struct State {};
     struct Shared {
         A sums[THREADS];
@@ -202,11 +228,13 @@ struct QuotientGrad {
             const A sigma = load(*args.sigma), along = shared.sums[0] / (sigma * sigma);
             const u32 start = block * CHUNK, end = min_((u32)args.len, start + CHUNK);
             for (u32 i = start + thread; i < end; i += THREADS) {
-                const u32 row = i / args.rest;
-                const A outer = load(args.u[row]) * load(args.v[i - row * args.rest.by]);
-                store(&args.out[i], load(args.g[i]) / sigma - along * outer);
+                const u32 row = i / args.place.row;
+                const A outer = load(args.u[row]) * load(args.v[i - row * args.place.row.by]);
+                store(&args.out[i], (A)load(args.g[place_of(args.place, i)]) / sigma - along * outer);
             }
         }
     }
 };
-BLOCKS(quotient_grad, QuotientGrad)
+BLOCKS(quotient_grad, QuotientGrad<T>)
+BLOCKS(quotient_grad_bf16, QuotientGrad<bf16>)
+BLOCKS(quotient_grad_f16, QuotientGrad<f16>)

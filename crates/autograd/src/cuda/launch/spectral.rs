@@ -3,8 +3,8 @@
 use candle_core::Result;
 
 use super::update::CHUNK;
-use crate::cuda::tensor::CudaTensor;
-use crate::cuda::texts::SPECTRAL;
+use crate::cuda::tensor::{CudaTensor, Order};
+use crate::cuda::texts::{Element, SPECTRAL};
 use crate::cuda::words::{Address, Divisor, words};
 
 /// Columns of a block of `power_columns`, as in `spectral.cu`.
@@ -16,6 +16,8 @@ pub(crate) struct Weight<'a> {
     /// `[1, rows]`
     pub(crate) u: &'a CudaTensor,
     pub(crate) epsilon: f64,
+    /// Of the quotient: the weight's or a half.
+    pub(crate) element: Element,
     /// Where the last `u` and `sigma` go too.
     pub(crate) kept: Option<[&'a CudaTensor; 2]>,
 }
@@ -41,14 +43,38 @@ impl Weight<'_> {
         self.w.len() / self.u.len()
     }
 
+    /// Of the quotient: that in which convolutions of its type take filters.
+    fn order(&self) -> Order {
+        let is_filter = self.w.dims().len() == 4 && self.element != self.w.element();
+        if is_filter && self.w.gpu().wants_pixels(self.element) { Order::Pixels } else { Order::Planes }
+    }
+
     fn room(&self) -> Result<Found> {
         let (rows, rest) = (self.rows(), self.rest());
         Ok(Found {
             u: self.w.like(&[1, rows])?,
             v: self.w.like(&[1, rest])?,
             sigma: self.w.like(&[1])?,
-            normal: self.w.like(self.w.dims())?,
+            normal: self.w.of_type(self.element, self.order())?,
         })
+    }
+}
+
+/// `Place` of `spectral.cu`: where the elements of a weight lie in an array of its sizes.
+fn place(array: &CudaTensor) -> Vec<u64> {
+    let row = Divisor(array.len() / array.dims().first().copied().unwrap_or(1).max(1));
+    match (array.order(), array.dims()) {
+        (Order::Pixels, [_, channels, height, width]) => words![row, Divisor(height * width), *channels],
+        _ => words![row, Divisor(1), 1usize],
+    }
+}
+
+/// A kernel's name for arrays of one type beside weights of another.
+fn variant(names: [&'static str; 3], array: Element, weight: Element) -> &'static str {
+    match array {
+        same if same == weight => names[0],
+        Element::F16 => names[2],
+        _ => names[1],
     }
 }
 
@@ -106,31 +132,46 @@ pub(crate) fn normalise(weights: &[Weight<'_>], steps: usize) -> Result<Vec<Foun
         let out = words![&found.v, &found.u, &found.sigma, kept];
         (words![y, z, *out.as_slice(), weight.rows(), weight.rest(), weight.epsilon], 1)
     });
-    let quotients = tables.add(all(), |((weight, found), _), block| {
-        let len = weight.w.len();
-        (words![&weight.w, &found.sigma, &found.normal, len, block], len.div_ceil(CHUNK))
-    });
+    let mut quotients: Vec<(Element, Table, usize)> = Vec::new();
+    for element in [first.w.element(), Element::Bf16, Element::F16] {
+        let of_type = || all().filter(move |((weight, _), _)| weight.element == element);
+        let count = of_type().count();
+        if count > 0 && !quotients.iter().any(|(known, ..)| *known == element) {
+            let table = tables.add(of_type(), |((weight, found), _), block| {
+                let len = weight.w.len();
+                let (arrays, place) = (words![&weight.w, &found.sigma, &found.normal], place(&found.normal));
+                ([arrays, place, words![len, block]].concat(), len.div_ceil(CHUNK))
+            });
+            quotients.push((element, table, count));
+        }
+    }
 
     let memory = first.w.gpu().table(&tables.0)?;
-    let run = |function: &'static str, table: Table| {
+    let run = |function: &'static str, table: Table, count: usize| {
         let place = Address(memory.address().0 + 8 * table.start as u64);
-        first.w.blocks(&SPECTRAL, function, &words![table.blocks, place, weights.len()])
+        first.w.blocks(&SPECTRAL, function, &words![table.blocks, place, count])
     };
+    let all = weights.len();
     for step in 0..steps {
-        run("power_columns", next_columns.filter(|_| step > 0).unwrap_or(first_columns))?;
-        run("power_rows", rows)?;
-        run("power_finish", finishes)?;
+        run("power_columns", next_columns.filter(|_| step > 0).unwrap_or(first_columns), all)?;
+        run("power_rows", rows, all)?;
+        run("power_finish", finishes, all)?;
     }
-    run("quotient", quotients)?;
+    for (element, table, count) in quotients {
+        run(variant(["quotient", "quotient_bf16", "quotient_f16"], element, first.w.element()), table, count)?;
+    }
     Ok(found)
 }
 
-/// The cotangent of W from that of `W / sigma`.
+/// The cotangent of W from that of `W / sigma`, which may be of a half type and in any order.
 pub(crate) fn quotient_grad(g: &CudaTensor, w: &CudaTensor, [u, v, sigma]: [&CudaTensor; 3]) -> Result<CudaTensor> {
     let chunks = w.len().div_ceil(CHUNK);
     let (parts, out) = (w.like(&[chunks])?, w.like(w.dims())?);
-    w.blocks(&SPECTRAL, "quotient_dots", &words![chunks, g, w, &parts, w.len()])?;
-    let rest = Divisor(w.len() / u.len());
-    w.blocks(&SPECTRAL, "quotient_grad", &words![chunks, g, &parts, u, v, sigma, &out, w.len(), rest])?;
+    let of = |names| variant(names, g.element(), w.element());
+    let dots = of(["quotient_dots", "quotient_dots_bf16", "quotient_dots_f16"]);
+    w.blocks(&SPECTRAL, dots, &[words![chunks, g, w, &parts], place(g), words![w.len()]].concat())?;
+    let grad = of(["quotient_grad", "quotient_grad_bf16", "quotient_grad_f16"]);
+    let arrays = words![chunks, g, &parts, u, v, sigma, &out];
+    w.blocks(&SPECTRAL, grad, &[arrays, place(g), words![w.len()]].concat())?;
     Ok(out)
 }

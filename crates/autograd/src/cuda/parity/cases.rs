@@ -1,6 +1,6 @@
 //! The calls that are compared: every op, at batches above one, odd sizes, and shapes that cross a block's or a tile's end.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::ints::Ints;
 use crate::ops::bias_act::{Activation, BiasAct};
@@ -221,13 +221,24 @@ fn norms(cases: &mut Cases) {
             .add(&format!("spectral_norm, stores {stores}"), &[&shape], move |v| {
                 let u: Vec<f64> = (0..shape[0]).map(|i| 0.5 + (i % 7) as f64 / 5.0).collect();
                 let (u, sigma) = (constant(&u, &[1, shape[0]], &v[0])?, constant(&[0.0], &[1], &v[0])?);
-                let y =
-                    v[0].spectral_norm(&PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-8, steps: 2, stores })?;
+                let dtype = v[0].dtype();
+                let iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-8, steps: 2, stores, dtype };
+                let y = v[0].spectral_norm(&iteration)?;
                 // What is stored counts too.
                 y.add(&u.sum()?.add(&sigma.sum()?)?)
             })
             .slack = 10.0;
     }
+    // From weights in F32 to a half.
+    cases
+        .add("spectral_norm into a half", &[&[6, 3, 3, 3]], |v| {
+            let u = constant(&[0.5, 0.7, 0.9, 1.1, 0.3, 0.8], &[1, 6], &v[0])?;
+            let sigma = constant(&[0.0], &[1], &v[0])?;
+            let dtype = if v[0].dtype() == DType::F32 { DType::BF16 } else { v[0].dtype() };
+            let iteration = PowerIteration { u: &u, sigma: &sigma, epsilon: 1e-8, steps: 3, stores: false, dtype };
+            v[0].spectral_norm(&iteration)?.to_dtype(v[0].dtype())
+        })
+        .slack = 400.0;
     let shapes: &[&[usize]] = &[&[6, 3, 3, 3], &[40, 130], &[1, 9]];
     cases
         .add("spectral_norms of three weights", shapes, |v| {
@@ -237,7 +248,8 @@ fn norms(cases: &mut Cases) {
                 Ok((constant(&u, &[1, rows], w)?, constant(&[0.0], &[1], w)?))
             };
             let states = v.iter().map(state).collect::<Result<Vec<_>>>()?;
-            let iteration = |(u, sigma)| PowerIteration { u, sigma, epsilon: 1e-8, steps: 1, stores: true };
+            let dtype = v[0].dtype();
+            let iteration = |(u, sigma)| PowerIteration { u, sigma, epsilon: 1e-8, steps: 1, stores: true, dtype };
             let weights: Vec<_> = v.iter().zip(states.iter().map(|(u, sigma)| iteration((u, sigma)))).collect();
             let normal = spectral_norms(&weights)?;
             let stored = states.iter().map(|(u, sigma)| u.sum()?.add(&sigma.sum()?));
