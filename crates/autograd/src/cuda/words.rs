@@ -96,7 +96,7 @@ mod tests {
     fn quotient(n: u64, by: usize) -> u64 {
         let words = words![Divisor(by)];
         let (by, magic, shift) = (words[0] & 0xffff_ffff, words[0] >> 32, words[1] & 0xffff_ffff);
-        if by == 1 { n } else { (n * magic >> 32) >> shift }
+        if by == 1 { n } else { ((n * magic) >> 32) >> shift }
     }
 
     #[test]
