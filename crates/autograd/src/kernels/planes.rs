@@ -15,12 +15,12 @@ pub(crate) fn scale(x: &Value, s: &Value, noise: Option<&Value>) -> Result<Value
         let z = noise.map(|_| view::<T>(z)).transpose()?;
         let (_, channels) = s.dims2()?;
         tensor(cpu::scale(&view::<T>(x)?, &view::<T>(s)?, channels, z.as_deref()), x.shape())
-    }, cuda => cuda::scale(x, s, noise.map(|_| z)).map(Value::Cuda))
+    }, cuda in any order => cuda::scale(x, s, noise.map(|_| z)).map(Value::Cuda))
 }
 
 /// `out[n, c] = sum of a[n, c] * b[n, c]`
 pub(crate) fn dot(a: &Value, b: &Value, planes: [usize; 2]) -> Result<Value> {
     dispatch!("dot_planes", [a, b], T => {
         tensor(cpu::dot(&view::<T>(a)?, &view::<T>(b)?, planes[0] * planes[1]), &planes[..])
-    }, cuda => cuda::dot(a, b, planes).map(Value::Cuda))
+    }, cuda in any order => cuda::dot(a, b, planes).map(Value::Cuda))
 }

@@ -44,7 +44,7 @@ pub(crate) fn upfirdn(op: &str, x: &Value, axes: &[Axis; 2], filter: Filter<f64>
         };
         let out = cpu::upfirdn(&view::<T>(x)?, n * c, axes, &[filter]);
         tensor(out, (n, c, axes[0].out, axes[1].out))
-    }, cuda => cuda::upfirdn(x, axes, filter).map(Value::Cuda))
+    }, cuda in any order => cuda::upfirdn(x, axes, filter).map(Value::Cuda))
 }
 
 /// [`upfirdn`] with a separable filter an image, the rows of `taps` `[N, T]`, reversed unless `flip`.
@@ -58,5 +58,5 @@ pub(crate) fn upfirdn_per_image(op: &str, x: &Value, axes: &[Axis; 2], taps: &Va
         let filters: Vec<Filter<T>> = rows.iter().map(|row| Filter::Separable(row, row)).collect();
         let out = cpu::upfirdn(&view::<T>(x)?, n * c, axes, &filters);
         tensor(out, (n, c, axes[0].out, axes[1].out))
-    }, cuda => cuda::per_image(x, axes, taps, flip).map(Value::Cuda))
+    }, cuda in any order => cuda::per_image(x, axes, &taps.planes()?, flip).map(Value::Cuda))
 }

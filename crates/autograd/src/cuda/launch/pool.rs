@@ -9,7 +9,7 @@ use crate::ints::Ints;
 use crate::kernels::pool::Window;
 
 /// How many values lie between two neighbouring pixels of a row.
-fn beside(x: &CudaTensor) -> usize {
+pub(super) fn beside(x: &CudaTensor) -> usize {
     match x.order() {
         Order::Planes => 1,
         Order::Pixels => x.dims()[1],

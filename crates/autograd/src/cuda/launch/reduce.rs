@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use super::layout;
+use crate::cuda::driver::THREADS;
 use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::REDUCE;
 use crate::cuda::words::words;
@@ -12,6 +13,9 @@ type AxisRun = (usize, usize, usize);
 
 /// Sums of one block of threads go over this many values at most; a longer axis is summed in parts first.
 const LONGEST: usize = 1 << 14;
+/// So many values a thread sums without help; beyond them sums are split until so many blocks have work.
+const ALONE: usize = 64;
+const BUSY: usize = 512;
 /// Neighbouring sums of one block, where there is an inner axis: as in `reduce.cu`.
 const COLUMNS: usize = 32;
 
@@ -30,25 +34,26 @@ pub(crate) fn sum(x: &CudaTensor, runs: &[AxisRun], shape: &[usize]) -> Result<C
     Ok(sums.reshape(shape))
 }
 
-/// The parts that an axis is summed in: they depend on sizes only, so results do.
-fn parts(axis: usize) -> (usize, usize) {
-    if axis <= LONGEST {
-        return (1, axis.max(1));
-    }
-    let chunk = (axis as f64).sqrt().ceil() as usize;
-    (axis.div_ceil(chunk), chunk)
+/// The parts that an axis is summed in, and their length. They depend on sizes only, so results do: on how many blocks a part of
+/// all sums takes, and on how many threads share a sum.
+fn parts(axis: usize, blocks: usize, threads: usize) -> (usize, usize) {
+    let alone = ALONE * threads;
+    let wanted = match axis <= alone {
+        true => 1,
+        // Few sums are split, for a GPU to be busy with; long ones for their rounding.
+        false => (BUSY / blocks.max(1)).min(2 * axis / alone).max(axis.div_ceil(LONGEST)),
+    };
+    let chunk = axis.max(1).div_ceil(wanted);
+    (axis.max(1).div_ceil(chunk), chunk)
 }
 
 pub(crate) fn sum_axis(x: &CudaTensor, (outer, axis, inner): AxisRun) -> Result<CudaTensor> {
-    let (parts, chunk) = parts(axis);
+    let across = if inner == 1 { 1 } else { COLUMNS };
+    let (parts, chunk) = parts(axis, (outer * inner).div_ceil(across), THREADS / across);
     let sums = outer * parts * inner;
     let y = x.like(&[outer, parts, inner])?;
-    if inner == 1 {
-        x.blocks(&REDUCE, "sum_rows", &words![sums, x, &y, outer, axis, inner, parts, chunk])?;
-    } else {
-        let blocks = sums.div_ceil(COLUMNS);
-        x.blocks(&REDUCE, "sum_columns", &words![blocks, x, &y, outer, axis, inner, parts, chunk])?;
-    }
+    let function = if inner == 1 { "sum_rows" } else { "sum_columns" };
+    x.blocks(&REDUCE, function, &words![sums.div_ceil(across), x, &y, outer, axis, inner, parts, chunk])?;
     if parts == 1 { Ok(y) } else { sum_axis(&y, (outer, parts, inner)) }
 }
 
@@ -72,11 +77,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_cover_the_axis() {
-        for axis in [0, 1, LONGEST, LONGEST + 1, 1_000_003, 1 << 28] {
-            let (parts, chunk) = parts(axis);
-            assert!(parts * chunk >= axis && (parts - 1) * chunk <= axis, "{axis}: {parts} of {chunk}");
-            assert!(axis <= LONGEST || parts <= LONGEST);
+    fn parts_cover_the_axis_and_become_fewer() {
+        for axis in [0, 1, 513, 12_800, LONGEST, LONGEST + 1, 1_000_003, 1 << 28] {
+            for (blocks, threads) in [(1, 8), (8, 8), (500, 8), (100_000, 8), (1, 256), (700, 256)] {
+                let (parts, chunk) = parts(axis, blocks, threads);
+                assert!(parts * chunk >= axis && (parts - 1) * chunk <= axis, "{axis}: {parts} of {chunk}");
+                assert!(chunk <= LONGEST && (parts == 1 || 2 * parts <= axis), "{axis}: {parts} of {chunk}");
+            }
         }
+        // The channels of 50 images of 16 by 16, in eight blocks or in one a sum.
+        assert_eq!(parts(12_800, 8, 8), (50, 256));
+        assert_eq!(parts(12_800, 12_800, 256), (1, 12_800));
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::Result;
 
+use super::pool::beside;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::{Element, UPFIRDN};
 use crate::cuda::words::{Address, Divisor, words};
@@ -13,7 +14,7 @@ fn axis_words(axis: &Axis) -> Vec<u64> {
 
 pub(crate) fn upfirdn(x: &CudaTensor, axes: &[Axis; 2], filter: Filter<f64>) -> Result<CudaTensor> {
     let [n, c, ..] = x.dims4()?;
-    let y = x.like(&[n, c, axes[0].out, axes[1].out])?;
+    let y = x.like_in(&[n, c, axes[0].out, axes[1].out], x.order())?;
     // In the type that the kernel computes in, for a conversion or a product in F64 is slow on most GPUs.
     let word = |tap: &f64| match x.element().arithmetic() {
         Element::F64 => tap.to_bits(),
@@ -24,7 +25,7 @@ pub(crate) fn upfirdn(x: &CudaTensor, axes: &[Axis; 2], filter: Filter<f64>) -> 
         Filter::Separable(vertical, horizontal) => (constant(vertical)?, constant(horizontal)?),
         Filter::Full(taps) => (constant(taps)?, Address::NULL),
     };
-    let head = words![y.len(), x, &y, vertical, horizontal];
+    let head = words![y.len(), x, &y, Divisor(beside(x)), vertical, horizontal];
     x.each(&UPFIRDN, "upfirdn", &[head, axis_words(&axes[0]), axis_words(&axes[1])].concat())?;
     Ok(y)
 }
@@ -32,8 +33,8 @@ pub(crate) fn upfirdn(x: &CudaTensor, axes: &[Axis; 2], filter: Filter<f64>) -> 
 /// With a separable filter an image, the rows of `taps`, reversed unless `flip`.
 pub(crate) fn per_image(x: &CudaTensor, axes: &[Axis; 2], taps: &CudaTensor, flip: bool) -> Result<CudaTensor> {
     let [n, c, ..] = x.dims4()?;
-    let y = x.like(&[n, c, axes[0].out, axes[1].out])?;
-    let head = words![y.len(), x, &y, taps, Divisor(c), !flip];
+    let y = x.like_in(&[n, c, axes[0].out, axes[1].out], x.order())?;
+    let head = words![y.len(), x, &y, taps, Divisor(beside(x)), Divisor(c), !flip];
     x.each(&UPFIRDN, "upfirdn_per_image", &[head, axis_words(&axes[0]), axis_words(&axes[1])].concat())?;
     Ok(y)
 }
