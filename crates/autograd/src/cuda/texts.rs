@@ -33,6 +33,7 @@ texts! {
     COLOR: "color" [],
     CONV: "conv" [TILE],
     ELEMENTWISE: "elementwise" [],
+    FOLD: "fold" [],
     INDEX: "index" [],
     LAYOUT: "layout" [],
     MATMUL: "matmul" [TILE],

@@ -1,11 +1,11 @@
-//! Convolution and its two adjoints: by cuDNN, or by implicit matrix products. A change of resolution is a launch of its
-//! own, and so are the ReLUs and the bias where cuDNN convolves.
+//! Convolution and its two adjoints: by cuDNN, or by implicit matrix products. A change of resolution is a stride of another
+//! filter ([`fold`]), or for a 1x1 filter a launch of its own, and so are the ReLUs and the bias where cuDNN convolves.
 
 use candle_core::Result;
 
 use super::matmul::{parts, tiles};
 use super::reduce::sum_axis;
-use super::{bias_act, elementwise, pool};
+use super::{bias_act, elementwise, fold, pool};
 use crate::cuda::gpu::Planned;
 use crate::cuda::library::{Call, ConvolutionCall, Pass};
 use crate::cuda::tensor::{CudaTensor, Order};
@@ -104,6 +104,16 @@ pub(crate) fn conv2d(
     bias: Option<&CudaTensor>,
     relus: Relus,
 ) -> Result<CudaTensor> {
+    if fold::folds(s) {
+        let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
+        return match s.resample {
+            Resample::DoubleInput => {
+                let y = input_gradient(&strided, &rectified(x, relus.before)?, &filter, None)?;
+                finish(s, y, bias, relus.after)
+            }
+            _ => conv2d(&strided, x, &filter, bias, relus),
+        };
+    }
     match s.resample {
         Resample::DoubleInput => return conv2d(&plain(s), &pool::double(x, 1.0)?, w, bias, relus),
         Resample::HalveOutput => return pool::sum_cells(&conv2d(&plain(s), x, w, bias, relus)?, 0.25),
@@ -128,6 +138,13 @@ pub(crate) fn input_gradient(
     w: &CudaTensor,
     gate: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
+    if fold::folds(s) {
+        let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
+        return match s.resample {
+            Resample::DoubleInput => conv2d(&strided, gy, &filter, None, Relus::default()),
+            _ => input_gradient(&strided, gy, &filter, None),
+        };
+    }
     match s.resample {
         Resample::DoubleInput => return pool::sum_cells(&input_gradient(&plain(s), gy, w, None)?, 1.0),
         Resample::HalveOutput => return input_gradient(&plain(s), &pool::double(gy, 0.25)?, w, None),
@@ -151,6 +168,14 @@ pub(crate) fn input_gradient(
 
 /// The cotangent of the filter; of the ReLU of `x` if `relu`.
 pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, relu: bool) -> Result<CudaTensor> {
+    if fold::folds(s) {
+        let strided = fold::strided(s);
+        let gradient = match s.resample {
+            Resample::DoubleInput => filter_gradient(&strided, gy, &rectified(x, relu)?, false)?,
+            _ => filter_gradient(&strided, x, gy, relu)?,
+        };
+        return fold::filter_gradient(s, &gradient);
+    }
     match s.resample {
         Resample::DoubleInput => return filter_gradient(&plain(s), &pool::double(x, 1.0)?, gy, relu),
         Resample::HalveOutput => return filter_gradient(&plain(s), x, &pool::double(gy, 0.25)?, relu),

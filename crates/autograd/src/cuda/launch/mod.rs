@@ -6,6 +6,7 @@ pub(crate) mod color;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod fetch;
+mod fold;
 pub(crate) mod index;
 pub(crate) mod layout;
 pub(crate) mod matmul;

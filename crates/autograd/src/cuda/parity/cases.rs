@@ -147,12 +147,16 @@ fn convolutions(cases: &mut Cases) {
         v[0].relu_conv2d_relu(&v[1], Some(&v[2]), same)
     });
     cases.add("relu_conv2d", &[&[2, 3, 6, 5], &[4, 3, 3, 3]], move |v| v[0].relu_conv2d(&v[1], None, same));
-    cases.add("upsample2_conv2d", &[&[2, 3, 4, 5], &[4, 3, 3, 3], &[4]], move |v| {
-        v[0].upsample2_conv2d(&v[1], Some(&v[2]), same)
-    });
-    cases.add("conv2d_avg_pool2", &[&[2, 3, 8, 6], &[4, 3, 3, 3], &[4]], move |v| {
-        v[0].conv2d_avg_pool2(&v[1], Some(&v[2]), same)
-    });
+    for (height, width, padding) in [(3, 3, [1, 1]), (1, 1, [0, 0]), (3, 5, [1, 2]), (5, 3, [2, 0])] {
+        let (filter, config) = ([4, 3, height, width], Conv2dConfig { stride: 1, padding });
+        let name = format!("{height}x{width}");
+        cases.add(&format!("upsample2_conv2d {name}"), &[&[2, 3, 4, 5], &filter, &[4]], move |v| {
+            v[0].upsample2_conv2d(&v[1], Some(&v[2]), config)
+        });
+        cases.add(&format!("conv2d_avg_pool2 {name}"), &[&[2, 3, 8, 6], &filter, &[4]], move |v| {
+            v[0].conv2d_avg_pool2(&v[1], Some(&v[2]), config)
+        });
+    }
     let doubling = Conv2dConfig { stride: 2, padding: [1, 1] };
     cases.add("conv_transpose2d", &[&[2, 3, 5, 4], &[3, 4, 4, 4], &[4]], move |v| {
         v[0].conv_transpose2d(&v[1], Some(&v[2]), doubling)
