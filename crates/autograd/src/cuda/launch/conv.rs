@@ -104,7 +104,7 @@ pub(crate) fn conv2d(
     bias: Option<&CudaTensor>,
     relus: Relus,
 ) -> Result<CudaTensor> {
-    if fold::folds(s) {
+    if fold::folds(s, x.element()) {
         let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
         return match s.resample {
             Resample::DoubleInput => {
@@ -138,7 +138,7 @@ pub(crate) fn input_gradient(
     w: &CudaTensor,
     gate: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
-    if fold::folds(s) {
+    if fold::folds(s, gy.element()) {
         let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
         return match s.resample {
             Resample::DoubleInput => conv2d(&strided, gy, &filter, None, Relus::default()),
@@ -168,7 +168,7 @@ pub(crate) fn input_gradient(
 
 /// The cotangent of the filter; of the ReLU of `x` if `relu`.
 pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, relu: bool) -> Result<CudaTensor> {
-    if fold::folds(s) {
+    if fold::folds(s, x.element()) {
         let strided = fold::strided(s);
         let gradient = match s.resample {
             Resample::DoubleInput => filter_gradient(&strided, gy, &rectified(x, relu)?, false)?,

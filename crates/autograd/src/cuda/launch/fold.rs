@@ -9,17 +9,19 @@ use std::sync::OnceLock;
 use candle_core::Result;
 
 use crate::cuda::tensor::{CudaTensor, Order};
-use crate::cuda::texts::FOLD;
+use crate::cuda::texts::{Element, FOLD};
 use crate::cuda::words::{Divisor, words};
 use crate::ops::conv::{ConvShape, Resample};
 
-/// Whether a convolution is done this way: one of a single pixel would gain nothing. Not under `FRUGAN_FOLD=none`, which is for
-/// measurements.
-pub(super) fn folds(s: &ConvShape) -> bool {
+/// Whether a convolution of images of this type is done this way: one by a single tap would gain nothing, and sums of taps in a half
+/// would be rounded once more (a step of a small BigGAN in BF16 then ends three times as far from that in F32). Not under
+/// `FRUGAN_FOLD=none`, which is for measurements.
+pub(super) fn folds(s: &ConvShape, element: Element) -> bool {
     static WANTED: OnceLock<bool> = OnceLock::new();
     let wanted = || std::env::var("FRUGAN_FOLD").as_deref() != Ok("none");
     let fits = (0..2).all(|i| s.kernel[i] > 1 && s.padding[i] < s.kernel[i]);
-    s.resample != Resample::Keep && s.stride == 1 && fits && *WANTED.get_or_init(wanted)
+    let is_half = element.bytes() == 2;
+    s.resample != Resample::Keep && s.stride == 1 && fits && !is_half && *WANTED.get_or_init(wanted)
 }
 
 /// The sizes of the strided convolution. Of a doubled image's it goes from the output to the input.
