@@ -27,7 +27,7 @@ use super::pool::lock;
 use super::texts::Element;
 use super::work::Reel;
 
-/// Blocks of one launch: the kernels stride over the rest.
+/// Blocks of one launch: kernels that are counted in blocks stride over the rest, those of elements never have so many.
 const MOST_BLOCKS: usize = 1 << 30;
 
 /// A device with a context and one stream, on which all work is queued in order.
