@@ -185,59 +185,24 @@ struct Pair {
 struct PlaneSums {
     typedef NormArgs Args;
     typedef Pair Value;
+    DEVICE u32 channels(const Args& args) { return args.channels.by; }
+    DEVICE u32 area(const Args& args) { return args.area.by; }
     DEVICE void join(Pair& sum, Pair v) {
         sum.plain += v.plain;
         sum.weighted += v.weighted;
     }
-    DEVICE Pair partial(const Args& args, u32 plane, u32 thread) {
-        const A mean = load(args.mean[plane % args.channels]);
-        Pair sum = {0, 0};
-        const u32 area = args.area.by;
-        for (u32 i = plane * area + thread; i < (plane + 1) * area; i += THREADS) {
-            const A g = through(args, i);
-            sum.plain += g;
-            sum.weighted += g * (load(args.x[i]) - mean);
-        }
-        return sum;
+    DEVICE Pair term(const Args& args, u32 plane, u32 i) {
+        const A g = through(args, i);
+        const Pair v = {g, g * (load(args.x[i]) - load(args.mean[plane % args.channels]))};
+        return v;
     }
     DEVICE void finish(const Args& args, u32 plane, Pair sum) {
         store(&args.plain[plane], sum.plain);
         store(&args.weighted[plane], sum.weighted * load(args.inverse[plane % args.channels]));
     }
 };
-BLOCKS(norm_plane_sums, Row<PlaneSums>)
-
-// The same of images that lie pixel by pixel: 32 channels of an image a block, 8 threads a channel.
-struct PixelSums {
-    typedef NormArgs Args;
-    struct State {};
-    struct Shared {
-        Pair lanes[THREADS];
-    };
-    DEVICE int phases(const Args&) { return 2; }
-    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
-        const u32 channels = args.channels.by, groups = (channels + 31) / 32, image = block / groups;
-        const u32 channel = (block - image * groups) * 32 + thread % 32;
-        if (channel >= channels) return;
-        if (phase == 0) {
-            const A mean = load(args.mean[channel]);
-            const i64 start = (i64)image * args.area.by * channels + channel;
-            Pair sum = {0, 0};
-            for (u32 k = thread / 32; k < args.area.by; k += THREADS / 32) {
-                const i64 i = start + (i64)k * channels;
-                const A g = through(args, i);
-                sum.plain += g;
-                sum.weighted += g * (load(args.x[i]) - mean);
-            }
-            shared.lanes[thread] = sum;
-        } else if (thread < 32) {
-            Pair sum = {0, 0};
-            for (u32 k = 0; k < THREADS / 32; ++k) PlaneSums::join(sum, shared.lanes[k * 32 + thread]);
-            PlaneSums::finish(args, image * channels + channel, sum);
-        }
-    }
-};
-BLOCKS(norm_pixel_sums, PixelSums)
+BLOCKS(norm_plane_sums, Row<Planes<PlaneSums>>)
+BLOCKS(norm_pixel_sums, Pixels<PlaneSums>)
 
 struct NormMeansArgs {
     i64 n;

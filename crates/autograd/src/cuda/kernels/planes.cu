@@ -31,42 +31,11 @@ struct DotArgs {
 struct Dot {
     typedef DotArgs Args;
     typedef A Value;
+    DEVICE u32 channels(const Args& args) { return (u32)args.channels; }
+    DEVICE u32 area(const Args& args) { return (u32)args.area; }
     DEVICE void join(A& sum, A v) { sum += v; }
-    DEVICE A partial(const Args& args, u32 plane, u32 thread) {
-        A sum = 0;
-        for (i64 i = plane * args.area + thread; i < (plane + 1) * args.area; i += THREADS) {
-            sum += load(args.a[i]) * load(args.b[i]);
-        }
-        return sum;
-    }
+    DEVICE A term(const Args& args, u32, u32 i) { return load(args.a[i]) * load(args.b[i]); }
     DEVICE void finish(const Args& args, u32 plane, A sum) { store(&args.y[plane], sum); }
 };
-BLOCKS(dot_planes, Row<Dot>)
-
-// The same of images that lie pixel by pixel: 32 channels of an image a block, 8 threads a channel.
-struct DotPixels {
-    typedef DotArgs Args;
-    struct State {};
-    struct Shared {
-        A lanes[THREADS];
-    };
-    DEVICE int phases(const Args&) { return 2; }
-    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
-        const u32 channels = (u32)args.channels, groups = (channels + 31) / 32, image = block / groups;
-        const u32 channel = (block - image * groups) * 32 + thread % 32;
-        if (channel >= channels) return;
-        A sum = 0;
-        if (phase == 0) {
-            const i64 start = image * args.area * channels + channel;
-            for (i64 k = thread / 32; k < args.area; k += THREADS / 32) {
-                const i64 i = start + k * channels;
-                sum += load(args.a[i]) * load(args.b[i]);
-            }
-            shared.lanes[thread] = sum;
-        } else if (thread < 32) {
-            for (u32 k = 0; k < THREADS / 32; ++k) sum += shared.lanes[k * 32 + thread];
-            store(&args.y[image * channels + channel], sum);
-        }
-    }
-};
-BLOCKS(dot_pixels, DotPixels)
+BLOCKS(dot_planes, Row<Planes<Dot>>)
+BLOCKS(dot_pixels, Pixels<Dot>)

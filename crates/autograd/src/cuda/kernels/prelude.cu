@@ -262,3 +262,46 @@ template <class R> struct Row {
         }
     }
 };
+
+// Programs that reduce each channel of each image to one value. R has Args, Value and join as above, channels(args) and area(args),
+// term(args, plane, i) of the value at index i, and finish(args, plane, value), where planes are counted channel by channel.
+
+// For Row: of images that lie channel by channel, a plane a block.
+template <class R> struct Planes {
+    typedef typename R::Args Args;
+    typedef typename R::Value Value;
+    DEVICE void join(Value& sum, Value v) { R::join(sum, v); }
+    DEVICE Value partial(const Args& args, u32 plane, u32 thread) {
+        const u32 area = R::area(args);
+        Value sum = {};
+        for (u32 i = plane * area + thread; i < (plane + 1) * area; i += THREADS) R::join(sum, R::term(args, plane, i));
+        return sum;
+    }
+    DEVICE void finish(const Args& args, u32 plane, Value sum) { R::finish(args, plane, sum); }
+};
+
+// Of images that lie pixel by pixel: 32 channels of an image a block, 8 threads a channel.
+template <class R> struct Pixels {
+    typedef typename R::Args Args;
+    struct State {};
+    struct Shared {
+        typename R::Value lanes[THREADS];
+    };
+    DEVICE int phases(const Args&) { return 2; }
+    DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const u32 channels = R::channels(args), groups = (channels + 31) / 32, image = block / groups;
+        const u32 channel = (block - image * groups) * 32 + thread % 32, plane = image * channels + channel;
+        if (channel >= channels) return;
+        typename R::Value sum = {};
+        if (phase == 0) {
+            const u32 start = image * R::area(args) * channels + channel;
+            for (u32 k = thread / 32; k < R::area(args); k += THREADS / 32) {
+                R::join(sum, R::term(args, plane, start + k * channels));
+            }
+            shared.lanes[thread] = sum;
+        } else if (thread < 32) {
+            for (u32 k = 0; k < THREADS / 32; ++k) R::join(sum, shared.lanes[k * 32 + thread]);
+            R::finish(args, plane, sum);
+        }
+    }
+};
