@@ -3,13 +3,18 @@
 //! A rank is one of the processes. Each computes on its own rows of the batch; what depends on the whole batch goes
 //! through [`Ranks::sum`], whose gradient is again a sum over ranks. So where the loss of the batch is the mean of the
 //! ranks' losses, the mean of their gradients is the batch's, through whatever sums lie on the way.
+//!
+//! Numbers go through the host, or, on devices that have been joined ([`crate::cuda::join`]), from GPU to GPU.
 
 use std::fmt;
 use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use crate::fetch::fetch;
+use crate::cuda::is_joined;
+use crate::cuda::launch::ranks as cuda;
+use crate::device::Device;
+use crate::fetch::{fetch, on_gpu};
 use crate::ints::Ints;
 use crate::op::{Context, Op, apply};
 use crate::ops::concat::concat;
@@ -29,6 +34,15 @@ pub trait Communicator: Send + Sync {
     /// # Errors
     /// If a rank is gone or does not answer.
     fn sum(&self, numbers: &mut [f64]) -> Result<()>;
+
+    /// Tells the others that this rank has come to its next sum on the devices, or to the end of a step with such sums. Waits for
+    /// nobody.
+    ///
+    /// # Errors
+    /// If a rank is gone.
+    fn announce(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Which rows of a batch a rank holds; with n ranks of b rows each:
@@ -148,15 +162,21 @@ impl Ranks {
         if self.is_alone() { Ok(own.clone()) } else { apply(Sum(self.clone()), &[own]) }
     }
 
-    /// The means over ranks of many arrays and of some numbers, in one exchange and off the tape; arrays keep their
-    /// shape, type and device.
+    /// The means over ranks of many arrays, in one exchange and off the tape; arrays keep their shape, type and device.
     ///
     /// # Errors
-    /// If a rank is gone.
-    pub fn mean_all(&self, arrays: &mut [Var], numbers: &mut [f64]) -> Result<()> {
+    /// If a rank is gone, or arrays on joined devices are of several types.
+    pub fn mean_all(&self, arrays: &mut [Var]) -> Result<()> {
         let Some(shared) = &self.0 else { return Ok(()) };
-        let mut all = fetch(&arrays.iter().collect::<Vec<_>>())?.concat();
-        all.extend_from_slice(numbers);
+        let own: Vec<&Var> = arrays.iter().collect();
+        if let Some(own) = on_gpu(&own)?.filter(|own| own[0].gpu().is_joined()) {
+            shared.communicator.announce()?;
+            for (array, mean) in arrays.iter_mut().zip(cuda::means(&own)?) {
+                *array = Var::with_node(Value::Cuda(mean), None);
+            }
+            return Ok(());
+        }
+        let mut all = fetch(&own)?.concat();
         shared.communicator.sum(&mut all)?;
         let size = self.size() as f64;
         all.iter_mut().for_each(|number| *number /= size);
@@ -166,8 +186,19 @@ impl Ranks {
             *array = Var::with_node(of_numbers(own.to_vec(), array.value())?, None);
             rest = others;
         }
-        numbers.copy_from_slice(rest);
         Ok(())
+    }
+
+    /// Tells the others that this rank has asked its device for all of a step, where sums stay on the devices: who does not come so far
+    /// holds them up.
+    ///
+    /// # Errors
+    /// If a rank is gone, or the device cannot be opened.
+    pub fn end_step(&self, device: Device) -> Result<()> {
+        match &self.0 {
+            Some(shared) if is_joined(device)? => shared.communicator.announce(),
+            _ => Ok(()),
+        }
     }
 
     /// A batch's rows a rank.
@@ -203,6 +234,14 @@ impl Op for Sum {
 
     fn forward(&self, inputs: &[&Value]) -> Result<Value> {
         let Some(shared) = &self.0.0 else { return Ok(inputs[0].clone()) };
+        if let Value::Cuda(array) = inputs[0]
+            && array.gpu().is_joined()
+        {
+            shared.communicator.announce()?;
+            if let Some(sum) = cuda::sum(array)? {
+                return Ok(Value::Cuda(sum));
+            }
+        }
         let mut numbers = inputs[0].to_tensor()?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
         shared.communicator.sum(&mut numbers)?;
         of_numbers(numbers, inputs[0])
@@ -300,9 +339,9 @@ mod tests {
             let weight = Var::leaf(start.clone());
             let loss = loss(ranks, &x, &weight)?;
             let mut gradients = grad_of_scalar(&loss, &[&weight], GraphMode::Free)?;
-            let mut numbers = [loss.item()?];
-            ranks.mean_all(&mut gradients, &mut numbers)?;
-            Ok([gradients[0].to_vec::<f64>()?, numbers.to_vec()].concat())
+            gradients.push(loss.detach());
+            ranks.mean_all(&mut gradients)?;
+            Ok([gradients[0].to_vec::<f64>()?, gradients[1].to_vec()?].concat())
         };
         let alone = step(&Ranks::alone())?;
         for rows in [Rows::Blocks, Rows::Interleaved] {

@@ -1,13 +1,15 @@
 //! Processes that share each batch of a run: started, killed, stopped and started again.
-#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
+#![allow(clippy::unwrap_used, clippy::explicit_write, reason = "a test stops where something is missing")]
 
 mod support;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use frugan_autograd::Device;
 use support::{Ran, Scratch, contents, results, tiny};
 
 /// Long enough to be met at work, with a state after every second step.
@@ -96,6 +98,96 @@ fn a_signal_stops_all_ranks_at_a_state_and_a_killed_first_rank_leaves_no_process
     wait_for("end of the follower", || follower_of(&run).is_none().then_some(()));
 }
 
+/// Two ranks on emulated GPUs, with a stand-in for NCCL.
+struct Joined {
+    scratch: Scratch,
+}
+
+impl Joined {
+    /// `None` where there is no C++ compiler.
+    fn new() -> Option<Self> {
+        if let Err(error) = Device::Emulated.open() {
+            // Past the test harness, which would swallow it.
+            writeln!(std::io::stderr(), "skipped: {error}").unwrap();
+            return None;
+        }
+        let scratch = Scratch::new();
+        let library = scratch.write("lib/libnccl.so.2", "");
+        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/tests/nccl/nccl.cpp");
+        let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
+        compiler.args(["-std=c++17", "-O2", "-shared", "-fPIC", "-pthread", text, "-o"]).arg(library);
+        assert!(compiler.status().unwrap().success());
+        Some(Self { scratch })
+    }
+
+    fn command(&self, out: &str, more: &[&str]) -> Command {
+        let args = ["--device", "emulated", "--gpus", "2", "--out", out];
+        let mut command = self.scratch.frugan(&tiny("train", &[&args, more].concat()));
+        command.env("LD_LIBRARY_PATH", self.scratch.path("lib"));
+        command
+    }
+
+    fn run(&self, out: &str, more: &[&str]) -> Ran {
+        Ran::of(self.command(out, more).output().unwrap()).succeeded()
+    }
+
+    /// The words of a run whose second rank was sent a signal once it had a state, and how long they took.
+    fn lose_the_second(&self, signal: &str, more: &[&str]) -> (u32, String, Duration) {
+        let run = self.scratch.path(signal);
+        let mut command = self.command(signal, &[&LONG[..], &["ranks.through=nccl"], more].concat());
+        let first = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for("state", || has_state(&run));
+        let follower = wait_for("follower", || follower_of(&run));
+        let sent = Instant::now();
+        kill(&format!("-{signal}"), follower);
+        let first = Ran::of(first.wait_with_output().unwrap());
+        assert_eq!(first.code, Some(1), "{}", first.err);
+        (follower, first.err, sent.elapsed())
+    }
+}
+
+/// Takes a file's header away, which holds the run's configuration.
+fn cut_header(file: &mut Vec<u8>) {
+    let len = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    assert!(file.len() > 8 + len);
+    file.drain(..8 + len);
+}
+
+#[test]
+fn sums_from_device_to_device_are_those_through_the_host() {
+    let Some(joined) = Joined::new() else { return };
+    for more in [vec!["train.graph=true"], vec!["train.graph=false"], vec!["train.graph=true", "ranks.sync_bn=true"]] {
+        let through = |way: &str| {
+            let ran = joined.run(way, &[&more[..], &[&format!("ranks.through={way}")]].concat());
+            let words =
+                if way == "nccl" { "2 ranks, whose sums go through NCCL 2.27.7" } else { "through memory of the host" };
+            assert!(ran.err.contains(words), "{}", ran.err);
+            let mut files = results(&joined.scratch.path(way));
+            files.remove("config.toml");
+            files.iter_mut().filter(|(name, _)| name.ends_with(".safetensors")).for_each(|(_, file)| cut_header(file));
+            std::fs::remove_dir_all(joined.scratch.path(way)).unwrap();
+            files
+        };
+        let [nccl, host] = ["nccl", "host"].map(through);
+        assert!(nccl.contains_key("state-12.safetensors"), "{:?}", nccl.keys());
+        let names: Vec<_> = nccl.keys().filter(|name| nccl.get(*name) != host.get(*name)).collect();
+        assert!(names.is_empty() && nccl.len() == host.len(), "{more:?}: {names:?}");
+    }
+}
+
+#[test]
+fn a_rank_that_is_lost_while_sums_stay_on_devices_is_named() {
+    let Some(joined) = Joined::new() else { return };
+    let (follower, err, took) = joined.lose_the_second("KILL", &[]);
+    assert!(err.contains(&format!("error: rank 1 (process {follower}) ended at step ")), "{err}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let (follower, err, took) = joined.lose_the_second("STOP", &["ranks.timeout_s=8"]);
+    let named = format!("error: rank 1 (process {follower}) has not answered for 8 s at step ");
+    assert!(err.contains(&named), "{err}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    wait_for("end of the follower", || follower_of(&joined.scratch.path("STOP")).is_none().then_some(()));
+}
+
 #[test]
 fn a_batch_that_cannot_be_shared_is_refused() {
     let scratch = Scratch::new();
@@ -110,5 +202,6 @@ fn a_batch_that_cannot_be_shared_is_refused() {
     );
     refused(&["--gpus", "0"], "ranks.count = 0 with optim.batch = 8");
     refused(&["--gpus", "2", "ranks.timeout_s=0"], "ranks.timeout_s = 0: want a finite number of seconds above 0");
+    refused(&["--gpus", "2", "ranks.through=wires"], "ranks.through");
     refused(&["--gpus", "2", "ranks.sync_bn=true", "model.bn_group=4"], "ranks.sync_bn with model.bn_group = 4");
 }

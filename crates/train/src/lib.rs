@@ -59,7 +59,7 @@ pub use outcome::{Outcome, Status, distance};
 pub use path_length::path_lengths;
 pub use precision::Precision;
 pub use projection::{Projection, ProjectionConfig, project};
-pub use ranks::{Member, RanksConfig, Room, follow};
+pub use ranks::{Member, RanksConfig, Room, Through, follow};
 pub use recipe::departures;
 pub use run::Plan;
 pub use run_dir::{RunDir, newest_state};

@@ -116,7 +116,10 @@ impl Plan {
 
     fn run_with(self, member: Option<Arc<Member>>, observer: &dyn Observer, interrupt: &Interrupt) -> Result<Outcome> {
         let run = RunDir::open(&self.dir)?;
-        let ranks = member.as_ref().map_or_else(Ranks::alone, |member| member.ranks(&self.config));
+        let (ranks, way) = match &member {
+            Some(member) => member.ranks(&self.config, self.device).map(|(ranks, way)| (ranks, Some(way)))?,
+            None => (Ranks::alone(), None),
+        };
         if ranks.size() != self.config.ranks.count {
             return Err(Error::Config(format!(
                 "ranks.count = {}: {} came; `frugan train --gpus {}` starts them all",
@@ -150,7 +153,7 @@ impl Plan {
             observer,
         };
         running.note(&self.headline())?;
-        for note in notes {
+        for note in way.into_iter().chain(notes) {
             running.note(&note)?;
         }
         for departure in recipe::departures(&self.config) {

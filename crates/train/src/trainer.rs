@@ -165,7 +165,12 @@ impl Trainer {
     pub fn step(&mut self) -> Result<()> {
         // So that a step finds the memory as the last one did.
         self.last = None;
-        if self.config.train.graph { cuda::as_graphs(self.device, || self.iteration())? } else { self.iteration() }
+        if self.config.train.graph {
+            cuda::as_graphs(self.device, || self.iteration())??;
+        } else {
+            self.iteration()?;
+        }
+        Ok(self.ranks.end_step(self.device)?)
     }
 
     fn iteration(&mut self) -> Result<()> {
@@ -201,7 +206,7 @@ impl Trainer {
         let buffers: Vec<&Var> =
             all.filter(|(_, kind, _)| *kind == Kind::Buffer).map(|(_, _, buffer)| buffer).collect();
         let mut means: Vec<Var> = buffers.iter().map(|buffer| buffer.detach()).collect();
-        self.ranks.mean_all(&mut means, &mut [])?;
+        self.ranks.mean_all(&mut means)?;
         buffers.into_iter().zip(&means).try_for_each(|(buffer, mean)| Ok(update::assign(buffer, mean)?))
     }
 

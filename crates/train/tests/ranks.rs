@@ -97,11 +97,11 @@ fn train_on(config: &Config, count: usize, steps: usize) -> Vec<Trained> {
     let room = Room::new().unwrap();
     let dir = room.path().to_path_buf();
     let join = |rank| Arc::new(Member::join(&dir, rank, count, TIMEOUT, || None).unwrap());
-    let follow = &|rank| train(config, join(rank).ranks(config), steps);
+    let follow = &|rank| train(config, join(rank).ranks(config, Device::Cpu).unwrap().0, steps);
     thread::scope(|scope| {
         let followers: Vec<_> = (1..count).map(|rank| scope.spawn(move || follow(rank))).collect();
         let member = Arc::new(room.lead(count, TIMEOUT, || None).unwrap());
-        let mut all = vec![train(config, member.ranks(config), steps)];
+        let mut all = vec![train(config, member.ranks(config, Device::Cpu).unwrap().0, steps)];
         all.extend(followers.into_iter().map(|follower| follower.join().unwrap()));
         all
     })
@@ -152,7 +152,8 @@ fn lose_the_second(timeout: Duration, leave: impl FnOnce(Member) + Send) -> (Str
         let member = Arc::new(room.lead(2, timeout, || None).unwrap());
         let started = Instant::now();
         let one = Var::full(1.0, &[1], DType::F64, &Device::Cpu).unwrap();
-        let sum = || member.ranks(&Config::default()).sum(&one).map_err(|error| error.to_string());
+        let ranks = || member.ranks(&Config::default(), Device::Cpu).map_err(|error| error.to_string());
+        let sum = || ranks()?.0.sum(&one).map_err(|error| error.to_string());
         // Who is gone already is missed when told to step.
         let error = member.step(41).map_err(|error| error.to_string()).and_then(|()| sum()).unwrap_err();
         assert_eq!(member.failure(), Some(error.clone()));

@@ -1,10 +1,12 @@
 //! The seam between the layer and what runs its kernels: an NVIDIA driver, or the host that emulates one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use candle_core::{Result, bail};
 
 use super::library::Call;
+use super::nccl::Peers;
 use super::texts::{Element, Text};
 use super::work::Reel;
 
@@ -77,6 +79,18 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
     fn call(&self, call: &Call, _arrays: [u64; 3], _workspace: u64) -> Result<()> {
         bail!("no library serves {call:?}")
     }
+
+    /// Makes the device's context this thread's, for libraries that look for it there.
+    fn enter(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the device one of several ranks', or no rank's any more: who serves [`Call::OverRanks`], and is looked after while the
+    /// host waits.
+    fn set_peers(&self, peers: Option<Arc<Peers>>);
+
+    /// Whether all queued work is done.
+    fn is_idle(&self) -> Result<bool>;
 
     /// Makes one request of a reel's work, without running it; `None` if the driver cannot.
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>>;

@@ -18,7 +18,9 @@ use candle_core::{Result, bail};
 use super::cache;
 use super::driver::{Driver, Kernel, Recording};
 use super::dynamic::Library;
-use super::library::Call;
+use super::library::{Call, OverRanks};
+use super::nccl::Peers;
+use super::pool::lock;
 use super::texts::{Element, Text};
 use super::work::{Reel, Span, Work};
 
@@ -60,6 +62,8 @@ pub(crate) struct Emulator {
     /// is the time that the host needs to prepare a GPU's work.
     idle: bool,
     reserved: AtomicUsize,
+    /// The other ranks, if the device is one of several.
+    peers: Mutex<Option<Arc<Peers>>>,
     /// What was reserved; freed with the emulator.
     memory: Arc<Mutex<Vec<Vec<u128>>>>,
 }
@@ -86,6 +90,7 @@ impl Entry {
 struct Recorded {
     steps: Vec<Step>,
     words: Vec<u64>,
+    peers: Option<Arc<Peers>>,
     /// The emulator's memory, which the work reads and writes.
     _memory: Arc<Mutex<Vec<Vec<u128>>>>,
 }
@@ -102,6 +107,11 @@ enum Step {
         to: u64,
         from: u64,
         bytes: usize,
+    },
+    OverRanks {
+        call: OverRanks,
+        from: u64,
+        to: u64,
     },
     Spoil {
         address: u64,
@@ -120,10 +130,19 @@ impl Recording for Recorded {
                 Step::Launch(entry, words) => entry.run(&words.of(&self.words)[1..]),
                 Step::Upload { to, bytes } => upload(to, bytes.of(&reel.bytes)),
                 Step::Copy { to, from, bytes } => copy(to, from, bytes),
+                Step::OverRanks { call, from, to } => over_ranks(self.peers.as_deref(), &call, from, to)?,
                 Step::Spoil { address, bytes } => spoil(address, bytes),
             }
         }
         Ok(())
+    }
+}
+
+fn over_ranks(peers: Option<&Peers>, call: &OverRanks, from: u64, to: u64) -> Result<()> {
+    match peers {
+        // SAFETY: both of the arena's blocks have so many elements; NCCL's stand-in has no use for a stream.
+        Some(peers) => unsafe { peers.call(call, from, to, std::ptr::null_mut()) },
+        None => bail!("a sum over ranks on a device that is none of them"),
     }
 }
 
@@ -160,6 +179,7 @@ impl Emulator {
                     limit: limit.unwrap_or(usize::MAX / 2),
                     idle: std::env::var("FRUGAN_EMULATED_KERNELS").as_deref() == Ok("none"),
                     reserved: AtomicUsize::new(0),
+                    peers: Mutex::default(),
                     compiler,
                     version,
                     modules: Mutex::default(),
@@ -298,8 +318,20 @@ impl Driver for Emulator {
         Ok(self.idle.then_some(0))
     }
 
-    fn call(&self, call: &Call, _: [u64; 3], _: u64) -> Result<()> {
-        if self.idle { Ok(()) } else { bail!("no library serves {call:?}") }
+    fn call(&self, call: &Call, [from, _, to]: [u64; 3], _: u64) -> Result<()> {
+        match call {
+            _ if self.idle => Ok(()),
+            Call::OverRanks(call) => over_ranks(lock(&self.peers).clone().as_deref(), call, from, to),
+            _ => bail!("no library serves {call:?}"),
+        }
+    }
+
+    fn set_peers(&self, peers: Option<Arc<Peers>>) {
+        *lock(&self.peers) = peers;
+    }
+
+    fn is_idle(&self) -> Result<bool> {
+        Ok(true)
     }
 
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
@@ -312,10 +344,14 @@ impl Driver for Emulator {
                 Work::Upload { to, bytes } => Step::Upload { to, bytes },
                 Work::Copy { to, from, bytes } => Step::Copy { to, from, bytes },
                 Work::HandedOut { address, bytes } => Step::Spoil { address, bytes },
+                Work::Call { call: Call::OverRanks(call), arrays: [from, _, to], .. } => {
+                    Step::OverRanks { call, from, to }
+                }
                 Work::Call { call, .. } => bail!("no library serves {call:?}"),
             })
         };
         let steps = if self.idle { Vec::new() } else { reel.work.iter().map(step).collect::<Result<_>>()? };
-        Ok(Some(Box::new(Recorded { steps, words: reel.words.clone(), _memory: self.memory.clone() })))
+        let (peers, memory) = (lock(&self.peers).clone(), self.memory.clone());
+        Ok(Some(Box::new(Recorded { steps, words: reel.words.clone(), peers, _memory: memory })))
     }
 }

@@ -4,13 +4,16 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use candle_core::{Result, bail};
 
 use super::arena::Usage;
 use super::driver::{Driver, IN_FLIGHT, Kernel, THREADS};
 use super::graphs::Graphs;
-use super::library::Call;
+use super::library::{Call, OverRanks};
+use super::nccl::{Peers, RanksId, Watch};
 use super::pool::{Pool, lock};
 use super::texts::Element;
 use super::words::Address;
@@ -60,6 +63,8 @@ pub(crate) struct Gpu {
     /// How many callers put work off now.
     putting_off: AtomicUsize,
     counts: Counts,
+    /// The other ranks, if the device is one of several.
+    peers: Mutex<Option<Arc<Peers>>>,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,
 }
@@ -95,6 +100,7 @@ impl Gpu {
             putting_off: AtomicUsize::new(0),
             put_off: Mutex::default(),
             counts: Counts::default(),
+            peers: Mutex::default(),
             constants: Mutex::default(),
         }
     }
@@ -252,6 +258,59 @@ impl Gpu {
         }
         add(&self.counts.launches, 1);
         self.driver.call(&call, arrays, workspace)
+    }
+
+    /// Makes the device one of several ranks', once all have come.
+    pub(crate) fn join(&self, id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<()> {
+        self.synchronise()?;
+        self.driver.enter()?;
+        let peers = Arc::new(Peers::meet(id, rank, size, watch)?);
+        self.driver.set_peers(Some(peers.clone()));
+        *lock(&self.peers) = Some(peers);
+        Ok(())
+    }
+
+    /// Leaves the other ranks. What cannot be told any more, nor waited for, stays as it is.
+    pub(crate) fn leave(&self) {
+        /// For kernels that wait for a rank that is gone, and for NCCL to forget the graphs.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let Some(peers) = lock(&self.peers).take() else { return };
+        let within = |is_over: &dyn Fn() -> bool| {
+            let started = Instant::now();
+            while !is_over() && started.elapsed() < PATIENCE {
+                sleep(Duration::from_millis(1));
+            }
+            is_over()
+        };
+        peers.leave();
+        if within(&|| self.driver.is_idle().unwrap_or(true)) {
+            lock(&self.put_off).graphs = Graphs::default();
+            within(&|| peers.is_left());
+        } else {
+            // Graphs in flight cannot go.
+            std::mem::forget(std::mem::take(&mut lock(&self.put_off).graphs));
+        }
+        self.driver.set_peers(None);
+    }
+
+    pub(crate) fn is_joined(&self) -> bool {
+        lock(&self.peers).is_some()
+    }
+
+    /// Queues the sum or mean over ranks of `count` elements, if the device is one of several ranks': `from` and `to` may be the
+    /// same.
+    pub(crate) fn over_ranks(
+        self: &Arc<Self>,
+        element: Element,
+        count: usize,
+        mean: bool,
+        [from, to]: [Address; 2],
+    ) -> Result<bool> {
+        let session = lock(&self.peers).as_ref().map(|peers| peers.session());
+        let Some(session) = session else { return Ok(false) };
+        let call = Call::OverRanks(OverRanks { session, element, count, mean });
+        self.call(&Planned { call, workspace: 0 }, [from, Address::NULL, to])?;
+        Ok(true)
     }
 
     pub(crate) fn upload(&self, to: Address, bytes: &[u8]) -> Result<()> {

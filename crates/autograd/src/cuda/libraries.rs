@@ -18,6 +18,8 @@ pub enum Part {
     CublasLt,
     /// Convolutions.
     Cudnn,
+    /// Sums over several GPUs.
+    Nccl,
 }
 
 /// Names in the loader's order, newest first; what a library needs beside it stands before it.
@@ -32,7 +34,7 @@ struct Names {
 
 impl Part {
     /// In the order in which they are needed.
-    pub const ALL: [Self; 4] = [Self::Driver, Self::Nvrtc, Self::CublasLt, Self::Cudnn];
+    pub const ALL: [Self; 5] = [Self::Driver, Self::Nvrtc, Self::CublasLt, Self::Cudnn, Self::Nccl];
 
     fn names(self) -> Names {
         match self {
@@ -63,6 +65,13 @@ impl Part {
                 before: None,
                 version: "cudnnGetVersion",
                 fix: "pip install nvidia-cudnn-cu13==9.19.0.56",
+            },
+            Self::Nccl => Names {
+                label: "NCCL, for several GPUs",
+                files: &["libnccl.so.2"],
+                before: None,
+                version: "ncclGetVersion",
+                fix: "pip install nvidia-nccl-cu13",
             },
         }
     }
@@ -98,6 +107,15 @@ impl Part {
                     return None;
                 }
                 format!("{major}.{minor}")
+            }
+            Self::Nccl => {
+                let mut version = 0;
+                // SAFETY: ncclResult_t ncclGetVersion(int*).
+                let call: extern "C" fn(*mut i32) -> i32 = unsafe { std::mem::transmute::<*mut c_void, _>(function) };
+                if call(&raw mut version) != 0 {
+                    return None;
+                }
+                format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
             }
             Self::CublasLt | Self::Cudnn => {
                 // SAFETY: size_t cublasLtGetVersion(void), size_t cudnnGetVersion(void).

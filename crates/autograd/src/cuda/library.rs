@@ -48,9 +48,20 @@ pub(crate) struct ConvolutionCall {
     pub(crate) padding: [usize; 2],
 }
 
+/// The sum or mean over ranks of an array of each. It has one operand: the second address is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OverRanks {
+    /// Which ranks: those of one meeting.
+    pub(crate) session: u64,
+    pub(crate) element: Element,
+    pub(crate) count: usize,
+    pub(crate) mean: bool,
+}
+
 /// What a library is asked to do. Two operands, and the result behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Call {
     Product(ProductCall),
     Convolution(ConvolutionCall),
+    OverRanks(OverRanks),
 }

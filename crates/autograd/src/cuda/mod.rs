@@ -30,6 +30,7 @@ mod graphs;
 pub(crate) mod launch;
 mod libraries;
 pub(crate) mod library;
+mod nccl;
 #[cfg(feature = "driver")]
 mod nvidia;
 mod parity;
@@ -47,6 +48,7 @@ pub use draws::Place;
 pub use emulator::{ThreadOrder, run_threads};
 pub use gpu::Counters;
 pub use libraries::{Found, Missing, Part, find};
+pub use nccl::{RanksId, Watch};
 pub use parity::{Parity, compare};
 
 use driver::Driver;
@@ -163,6 +165,36 @@ pub fn without_tf32<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
 /// If the device fails.
 pub fn as_graphs<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
     if device == Device::Cpu { Ok(f()) } else { open(device)?.as_graphs(f) }
+}
+
+/// A device's place among those of other ranks, which it keeps as long as this lives.
+#[derive(Debug)]
+pub struct Joined(Arc<Gpu>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Makes a device rank `rank` of `size`, of which each is a process that calls this with the same id: from here on
+/// [`Ranks`](crate::Ranks) sum arrays there where they lie, by NCCL, and no host waits for another. Wherever this one waits for the
+/// device, `watch` is asked now and then, and its error ends the wait.
+///
+/// # Errors
+/// If NCCL is not found, the device fails, or `watch` gives up before all have come.
+pub fn join(device: Device, id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<Joined> {
+    let gpu = open(device)?;
+    gpu.join(id, rank, size, watch)?;
+    Ok(Joined(gpu))
+}
+
+/// Whether a device is one of several ranks' ([`join`]). The CPU is not.
+///
+/// # Errors
+/// As [`describe`], for a GPU.
+pub fn is_joined(device: Device) -> Result<bool> {
+    Ok(device != Device::Cpu && open(device)?.is_joined())
 }
 
 /// What the device was asked to do so far.

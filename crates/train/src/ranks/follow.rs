@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use frugan_autograd::{Device, Ranks};
+use frugan_autograd::Device;
 
 use super::link::Frame;
-use super::member::{Member, Sums};
+use super::member::Member;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::library::Library;
@@ -26,7 +26,8 @@ pub fn follow(member: Member, config: &Config, dir: &Path) -> Result<()> {
     let device = device_of(config.device.parse().map_err(input)?, member.rank()).open().map_err(input)?;
     config.precision.apply(device)?;
     let splits = Library::new().splits(&config.data)?;
-    let mut trainer = Trainer::in_setup(config, &splits, &Setup { ranks: member.ranks(config), ..Setup::on(device) })?;
+    let (ranks, _) = member.ranks(config, device)?;
+    let mut trainer = Trainer::in_setup(config, &splits, &Setup { ranks, ..Setup::on(device) })?;
     loop {
         match member.order()? {
             Frame::Begin { step, resumes: true } => drop(state::load(&RunDir::state_in(dir, step), &mut trainer)?),
@@ -35,7 +36,7 @@ pub fn follow(member: Member, config: &Config, dir: &Path) -> Result<()> {
                     transfer::apply(from, &trainer)?;
                 }
             }
-            Frame::Step { .. } => match trainer.step() {
+            Frame::Step { .. } => match trainer.step().and_then(|()| trainer.hear_tick()) {
                 // Every rank sees the same gradients: rank 0 fails in the same way, and says what follows.
                 Ok(()) | Err(Error::NonFinite(_)) => {}
                 Err(error) => return Err(member.failure().map_or(error, Error::Ranks)),
@@ -43,13 +44,6 @@ pub fn follow(member: Member, config: &Config, dir: &Path) -> Result<()> {
             Frame::End => return Ok(()),
             frame => return Err(Error::Ranks(format!("rank {} was told {frame:?}", member.rank()))),
         }
-    }
-}
-
-impl Member {
-    /// The ranks as the trainer of this one sees them.
-    pub fn ranks(self: &Arc<Self>, config: &Config) -> Ranks {
-        Ranks::new(Sums(Arc::clone(self)), Trainer::rows(config))
     }
 }
 

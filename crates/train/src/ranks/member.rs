@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use frugan_autograd::Communicator;
+use frugan_autograd::cuda::Joined;
 
 use super::link::{Frame, Link, Silence};
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ impl Room {
             match listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).map_err(Error::file("open", &path))?;
-                    let mut link = Link::new(stream);
+                    let mut link = Link::new(stream, timeout).map_err(Error::file("open", &path))?;
                     if let Ok(Frame::Hello { rank, process }) = link.receive(Some(timeout))
                         && let Some(place) = (rank as usize).checked_sub(1).and_then(|i| links.get_mut(i))
                     {
@@ -100,6 +101,8 @@ pub struct Member {
 struct Inner {
     side: Side,
     exchanges: u64,
+    /// How many times this rank has come to a sum on the devices.
+    came: u64,
     step: u64,
     bytes: Vec<u8>,
     /// Who was lost, in words.
@@ -135,7 +138,7 @@ impl Member {
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        let mut link = Link::new(stream);
+        let mut link = Link::new(stream, timeout).map_err(Error::file("open", &path))?;
         let hello = Frame::Hello { rank: rank as u64, process: u64::from(std::process::id()) };
         link.send(hello).map_err(|_| Error::Ranks("rank 0 ended before the run began".into()))?;
         let member = Self::new(dir, rank, size, Side::Spoke(link), timeout)?;
@@ -150,13 +153,18 @@ impl Member {
         };
         let of = |rank: usize| Ok([open(dir.join(format!("{rank}-even")))?, open(dir.join(format!("{rank}-odd")))?]);
         let slots = (0..size).map(of).collect::<Result<_>>()?;
-        let inner = Inner { side, exchanges: 0, step: 0, bytes: Vec::new(), failure: None };
+        let inner = Inner { side, exchanges: 0, came: 0, step: 0, bytes: Vec::new(), failure: None };
         Ok(Self { rank, size, timeout, slots, inner: Mutex::new(inner) })
     }
 
     /// This rank's number.
     pub fn rank(&self) -> usize {
         self.rank
+    }
+
+    /// How many ranks there are.
+    pub(super) fn size(&self) -> usize {
+        self.size
     }
 
     /// Rank 0 tells the others where to begin.
@@ -183,10 +191,8 @@ impl Member {
         let Inner { side: Side::Hub { links, .. }, .. } = &mut *inner else {
             return Err(Error::Ranks(format!("rank {} gives no orders", self.rank)));
         };
-        match links.iter_mut().position(|link| link.send(frame).is_err()) {
-            Some(i) => Err(self.lose(&mut inner, i + 1, Silence::Gone)),
-            None => Ok(()),
-        }
+        let lost = send_all(links, frame);
+        lost.map_or(Ok(()), |(rank, why)| Err(self.lose(&mut inner, rank, why)))
     }
 
     /// What rank 0 wants next: waits for it without end, for rank 0 may evaluate for hours, but not beyond its death.
@@ -194,7 +200,7 @@ impl Member {
         let mut inner = self.lock();
         let Side::Spoke(link) = &mut inner.side else { return Err(Error::Ranks("rank 0 takes no orders".into())) };
         match link.receive(None) {
-            Ok(Frame::Lost { rank, step }) => Err(Error::Ranks(format!("rank {rank} ended at step {step}"))),
+            Ok(Frame::Lost { rank, step }) => Err(inner.was_told(rank, step)),
             Ok(frame) => {
                 if let Frame::Step { step } | Frame::Begin { step, .. } = frame {
                     inner.step = step;
@@ -210,7 +216,7 @@ impl Member {
         self.lock().failure.clone()
     }
 
-    fn exchange(&self, numbers: &mut [f64]) -> Result<()> {
+    pub(super) fn exchange(&self, numbers: &mut [f64]) -> Result<()> {
         let mut inner = self.lock();
         let turn = (inner.exchanges % 2) as usize;
         let mut bytes = std::mem::take(&mut inner.bytes);
@@ -239,27 +245,73 @@ impl Member {
                 let answers = links.iter_mut().map(|link| link.receive(Some(self.timeout)));
                 let answers: Vec<_> = answers.collect();
                 match answers.iter().position(|answer| *answer != Ok(arrived)) {
-                    None => links
-                        .iter_mut()
-                        .position(|link| link.send(Frame::Go { exchange }).is_err())
-                        .map(|i| (i, Silence::Gone)),
-                    Some(i) => Some((i, answers[i].err().unwrap_or(Silence::Strays))),
+                    None => send_all(links, Frame::Go { exchange }),
+                    Some(i) => Some((i + 1, answers[i].err().unwrap_or(Silence::Strays))),
                 }
-                .map(|(i, why)| (i + 1, why))
             }
             Side::Spoke(link) => {
                 let sent = link.send(arrived);
                 match sent.and_then(|()| link.receive(Some(self.timeout + GRACE))) {
                     Ok(Frame::Go { exchange: of }) if of == exchange => None,
-                    Ok(Frame::Lost { rank, step }) => {
-                        return Err(Error::Ranks(format!("rank {rank} ended at step {step}")));
-                    }
+                    Ok(Frame::Lost { rank, step }) => return Err(inner.was_told(rank, step)),
                     Ok(_) => Some((0, Silence::Strays)),
                     Err(why) => Some((0, why)),
                 }
             }
         };
         lost.map_or(Ok(()), |(rank, why)| Err(self.lose(inner, rank, why)))
+    }
+
+    /// Tells the others that this rank has come to its next sum on the devices.
+    fn come(&self) -> Result<()> {
+        let mut inner = self.lock();
+        inner.came += 1;
+        // What they have said makes room for what they are told.
+        self.look(&mut inner)?;
+        let lost = match &mut inner.side {
+            Side::Hub { links, .. } => send_all(links, Frame::Came),
+            Side::Spoke(link) => match link.send(Frame::Came) {
+                // Rank 0 may have the last step behind it, and tells so ahead of its end.
+                Err(why) if link.look() != Ok(Some(Frame::End)) => Some((0, why)),
+                _ => None,
+            },
+        };
+        lost.map_or(Ok(()), |(rank, why)| Err(self.lose(&mut inner, rank, why)))
+    }
+
+    /// Whether all are there, asked while this rank has been waiting for its device for so long. Who has come to fewer sums than
+    /// this one has that long at most.
+    pub(super) fn watch(&self, waited: Duration) -> Result<()> {
+        let mut inner = self.lock();
+        let is_over = self.look(&mut inner)?;
+        let came = inner.came;
+        let is_late = |link: &Link| link.came() < came;
+        let lost = match &mut inner.side {
+            Side::Hub { links, .. } if waited >= self.timeout => {
+                links.iter().position(is_late).map(|i| (i + 1, Silence::Hangs))
+            }
+            Side::Spoke(link) if waited >= self.timeout + GRACE && is_late(link) => Some((0, Silence::Hangs)),
+            // It did not wait for what this rank waits for.
+            Side::Spoke(_) if waited >= GRACE && is_over => Some((0, Silence::Gone)),
+            _ => None,
+        };
+        lost.map_or(Ok(()), |(rank, why)| Err(self.lose(&mut inner, rank, why)))
+    }
+
+    /// Whether rank 0 has ended the run; an error if any other is gone or was lost. Does not wait.
+    fn look(&self, inner: &mut Inner) -> Result<bool> {
+        let lost = match &mut inner.side {
+            Side::Hub { links, .. } => {
+                let looks = links.iter_mut().enumerate();
+                looks.filter_map(|(i, link)| link.look().err().map(|why| (i + 1, why))).next()
+            }
+            Side::Spoke(link) => match link.look() {
+                Ok(Some(Frame::Lost { rank, step })) => return Err(inner.was_told(rank, step)),
+                Ok(frame) => return Ok(frame == Some(Frame::End)),
+                Err(why) => Some((0, why)),
+            },
+        };
+        lost.map_or(Ok(false), |(rank, why)| Err(self.lose(inner, rank, why)))
     }
 
     /// Notes who is lost, and tells the others.
@@ -291,6 +343,20 @@ impl Member {
     }
 }
 
+impl Inner {
+    /// Rank 0 has told of a loss.
+    fn was_told(&mut self, rank: u64, step: u64) -> Error {
+        let text = format!("rank {rank} ended at step {step}");
+        self.failure = Some(text.clone());
+        Error::Ranks(text)
+    }
+}
+
+/// The first rank to whom the frame could not be sent, and why.
+fn send_all(links: &mut [Link], frame: Frame) -> Option<(usize, Silence)> {
+    links.iter_mut().enumerate().find_map(|(i, link)| link.send(frame).err().map(|why| (i + 1, why)))
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         if let Side::Hub { links, .. } = &mut self.lock().side {
@@ -303,18 +369,31 @@ impl Drop for Member {
 }
 
 /// A member as the tape knows it.
-pub(crate) struct Sums(pub(crate) Arc<Member>);
+pub(super) struct Sums {
+    pub(super) member: Arc<Member>,
+    /// This rank's device among the others', if sums stay there.
+    pub(super) _joined: Option<Joined>,
+}
+
+/// As the tape's errors are.
+pub(super) fn tensor_error(error: Error) -> frugan_autograd::Error {
+    frugan_autograd::Error::Msg(error.to_string())
+}
 
 impl Communicator for Sums {
     fn rank(&self) -> usize {
-        self.0.rank
+        self.member.rank
     }
 
     fn size(&self) -> usize {
-        self.0.size
+        self.member.size
     }
 
     fn sum(&self, numbers: &mut [f64]) -> frugan_autograd::Result<()> {
-        self.0.exchange(numbers).map_err(|error| frugan_autograd::Error::Msg(error.to_string()))
+        self.member.exchange(numbers).map_err(tensor_error)
+    }
+
+    fn announce(&self) -> frugan_autograd::Result<()> {
+        self.member.come().map_err(tensor_error)
     }
 }

@@ -6,6 +6,7 @@
 mod follow;
 mod link;
 mod member;
+mod through;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 
 pub use follow::follow;
 pub use member::{Member, Room};
+pub use through::Through;
 
 /// `[ranks]`: processes that share each batch, one a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,13 +26,16 @@ pub struct RanksConfig {
     /// Whether batch norm takes its statistics over all ranks' images. Default false: over each rank's own, as published
     /// data-parallel runs do.
     pub sync_bn: bool,
+    /// What sums over ranks go through. Default `"auto"`: NCCL, from GPU to GPU, where there are GPUs and it is found.
+    #[serde(skip_serializing_if = "Through::is_default")]
+    pub through: Through,
     /// Seconds after which a rank that does not answer within a step ends the run. Default 300.
     pub timeout_s: f64,
 }
 
 impl Default for RanksConfig {
     fn default() -> Self {
-        Self { count: 1, sync_bn: false, timeout_s: 300.0 }
+        Self { count: 1, sync_bn: false, through: Through::Auto, timeout_s: 300.0 }
     }
 }
 

@@ -4,7 +4,7 @@
 //! tick ends, a state is saved, or p is to move; on the CPU, where nothing is gained, they are heard at once.
 
 use frugan_augment::ada::Source;
-use frugan_autograd::{Readings, Var, fetch, nonfinite_counts};
+use frugan_autograd::{Readings, Var, cuda, nonfinite_counts};
 use frugan_nn::{grad_norm, grad_squares};
 
 use super::{Network, Trainer};
@@ -54,18 +54,16 @@ pub(super) enum Verdict {
 impl Trainer {
     /// Puts a step's numbers aside. Where ranks share the batch, gradients and numbers become their means.
     pub(super) fn tell(&mut self, told: &Told, gradients: &mut [Var]) -> Result<()> {
-        let numbers: Vec<&Var> = std::iter::once(told.loss).chain(told.parts.iter().map(|(_, part)| *part)).collect();
-        let logits: Vec<&Var> = told.logits.iter().map(|(_, logits)| *logits).collect();
-        let (readings, all) = (&mut self.pending.readings, [numbers.as_slice(), &logits].concat());
-        if self.ranks.is_alone() {
-            readings.put(&all)?;
-        } else {
-            let mut values = fetch(&all)?;
-            let logits = values.split_off(numbers.len()).concat();
-            let mut numbers = values.concat();
-            self.ranks.mean_all(gradients, &mut numbers)?;
-            readings.put_numbers(&[numbers, logits].concat())?;
+        let own = std::iter::once(told.loss).chain(told.parts.iter().map(|(_, part)| *part));
+        let mut numbers: Vec<Var> = own.map(Var::detach).collect();
+        if !self.ranks.is_alone() {
+            let mut all = [&*gradients, &numbers].concat();
+            self.ranks.mean_all(&mut all)?;
+            numbers = all.split_off(gradients.len());
+            gradients.clone_from_slice(&all);
         }
+        let logits = told.logits.iter().map(|(_, logits)| *logits);
+        self.pending.readings.put(&numbers.iter().chain(logits).collect::<Vec<_>>())?;
         let names = told.parts.iter().map(|(name, _)| name.clone()).collect();
         let logits = told.logits.iter().map(|(source, logits)| (*source, logits.elem_count())).collect();
         self.pending.news.push(News::Step { network: told.network, itr: self.itr, names, logits });
@@ -91,11 +89,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Whether each step's news is heard in it: on the CPU, among ranks, and where the policy may leave a step out.
+    /// Whether each step's news is heard in it: on the CPU, where ranks exchange through the host, and where the policy may leave
+    /// a step out.
     pub(crate) fn hears_at_once(&self) -> bool {
         let train = &self.config.train;
         let skips = matches!(train.nonfinite, Nonfinite::Skip(_));
-        !(self.device.runs_graphs() && train.graph && self.ranks.is_alone()) || skips
+        let stays = self.ranks.is_alone() || cuda::is_joined(self.device).unwrap_or(false);
+        !(self.device.runs_graphs() && train.graph && stays) || skips
     }
 
     /// Hears all news since the last time: for the tick, for the controllers, and under the policy for values that are not finite.
@@ -104,6 +104,11 @@ impl Trainer {
     /// If a step's loss or gradients were not finite and the policy says to stop, or the device fails.
     pub fn catch_up(&mut self) -> Result<()> {
         self.hear().map(|_| ())
+    }
+
+    /// [`Trainer::catch_up`] where a tick has just ended, for a rank that tells nobody.
+    pub(crate) fn hear_tick(&mut self) -> Result<()> {
+        if self.itr.is_multiple_of(self.config.train.tick_steps) { self.catch_up() } else { Ok(()) }
     }
 
     pub(super) fn hear(&mut self) -> Result<Verdict> {

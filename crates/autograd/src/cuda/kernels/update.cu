@@ -128,3 +128,22 @@ DEVICE void join_at(const JoinArgs& args, u32 i) {
     args.y[i] = row.x[i - row.first_chunk];
 }
 EACH(join, JoinArgs)
+
+struct SplitRow {
+    T* x;
+    i64 len, first_chunk;
+};
+
+struct SplitArgs {
+    i64 n;
+    const SplitRow* rows;
+    i64 count;
+    const T* y;
+};
+
+// Back to arrays of their own.
+DEVICE void split_at(const SplitArgs& args, u32 i) {
+    const SplitRow& row = row_of(args.rows, args.count, i);
+    row.x[i - row.first_chunk] = args.y[i];
+}
+EACH(split, SplitArgs)

@@ -3,6 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::update::CHUNK;
+use crate::cuda::gpu::Buffer;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::{REDUCE, UPDATE};
 use crate::cuda::words::{Address, words};
@@ -24,14 +25,27 @@ pub(crate) fn fetch(arrays: &[CudaTensor]) -> Result<Vec<Vec<f64>>> {
 
 /// Copies all elements of arrays of one type, one array behind the other, into those of `to` from `start` on.
 pub(crate) fn join(to: &CudaTensor, start: usize, arrays: &[CudaTensor]) -> Result<()> {
+    let (table, len) = places(arrays)?;
+    let place = Address(to.address().0 + (start * to.element().bytes()) as u64);
+    to.each(&UPDATE, "join", &words![len, table.address(), arrays.len(), place])
+}
+
+/// The opposite of [`join`]: into new arrays, like the given ones.
+pub(crate) fn split(from: &CudaTensor, likes: &[CudaTensor]) -> Result<Vec<CudaTensor>> {
+    let arrays = likes.iter().map(|like| like.like(like.dims())).collect::<Result<Vec<_>>>()?;
+    let (table, len) = places(&arrays)?;
+    from.each(&UPDATE, "split", &words![len, table.address(), arrays.len(), from])?;
+    Ok(arrays)
+}
+
+/// A table of arrays and their places among all elements, and how many these are.
+fn places(arrays: &[CudaTensor]) -> Result<(Buffer, usize)> {
     let (mut rows, mut len) = (Vec::new(), 0);
     for array in arrays {
         rows.extend(words![array, array.len(), len]);
         len += array.len();
     }
-    let table = to.gpu().table(&rows)?;
-    let place = Address(to.address().0 + (start * to.element().bytes()) as u64);
-    to.each(&UPDATE, "join", &words![len, table.address(), arrays.len(), place])
+    Ok((arrays[0].gpu().table(&rows)?, len))
 }
 
 /// What one number of each array is.

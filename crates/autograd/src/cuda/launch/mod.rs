@@ -14,6 +14,7 @@ pub(crate) mod norm;
 pub(crate) mod philox;
 pub(crate) mod planes;
 pub(crate) mod pool;
+pub(crate) mod ranks;
 pub(crate) mod reduce;
 pub(crate) mod spectral;
 pub(crate) mod update;

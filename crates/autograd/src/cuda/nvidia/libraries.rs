@@ -37,6 +37,8 @@ impl Opened {
                 let convolutions = self.convolutions.as_mut().and_then(Option::as_mut);
                 convolutions.map_or(Ok(None), |convolutions| convolutions.plan(call))
             }
+            // Not planned: they are the device's own affair.
+            Call::OverRanks(_) => Ok(None),
         }
     }
 

@@ -12,17 +12,17 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_void};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use candle_core::{Error, Result};
+use candle_core::{Error, Result, bail};
 use cudarc::driver::{result, sys};
 
 use recorded::Stages;
 
 use super::compiler::machine_code;
 use super::driver::{Driver, Kernel, Recording, THREADS};
-#[cfg(feature = "cuda")]
 use super::library::Call;
+use super::nccl::Peers;
 use super::pool::lock;
 use super::texts::Element;
 use super::work::Reel;
@@ -45,6 +45,8 @@ pub(crate) struct Nvidia {
     libraries: Mutex<libraries::Opened>,
     /// Of the graphs.
     stages: Mutex<Stages>,
+    /// The other ranks, if the device is one of several.
+    peers: Mutex<Option<Arc<Peers>>>,
 }
 
 /// A device that this layer opened: its primary context, and a stream.
@@ -89,12 +91,19 @@ fn failed(what: &str) -> impl FnOnce(cudarc::driver::DriverError) -> Error + '_ 
     move |error| Error::Msg(format!("CUDA: {what}: {error}"))
 }
 
+/// Of a query: whether what was asked about is done.
+fn is_over(answer: sys::CUresult) -> Result<bool> {
+    match answer {
+        sys::cudaError_enum::CUDA_ERROR_NOT_READY => Ok(false),
+        answer => answer.result().map(|()| true).map_err(failed("a kernel failed")),
+    }
+}
+
 impl Nvidia {
     /// Opens device `index`.
     #[cfg(feature = "cuda")]
     pub(crate) fn open(index: usize) -> Result<Self> {
         use super::libraries::{Part, find};
-        use candle_core::bail;
         let driver = find(Part::Driver).map_err(|missing| Error::Msg(missing.to_string()))?;
         // SAFETY: only opens the library.
         if !unsafe { sys::is_culib_present() } {
@@ -163,13 +172,19 @@ impl Nvidia {
             #[cfg(feature = "cuda")]
             libraries: Mutex::default(),
             stages: Mutex::default(),
+            peers: Mutex::default(),
         })
     }
 
-    /// Makes the context this thread's.
-    fn enter(&self) -> Result<()> {
-        // SAFETY: a live context.
-        unsafe { result::ctx::set_current(self.context) }.map_err(failed("no current context"))
+    #[cfg(feature = "cuda")]
+    fn call_library(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
+        // SAFETY: the caller planned this call, and holds its arrays and its workspace.
+        unsafe { lock(&self.libraries).run(call, arrays, workspace, self.stream) }
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn call_library(&self, call: &Call, _: [u64; 3], _: u64) -> Result<()> {
+        bail!("no library serves {call:?}")
     }
 
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
@@ -244,8 +259,26 @@ impl Driver for Nvidia {
 
     fn synchronise(&self) -> Result<()> {
         self.enter()?;
+        match lock(&self.peers).clone() {
+            // SAFETY: a live stream.
+            None => unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed")),
+            Some(peers) => peers.wait(|| self.is_idle()),
+        }
+    }
+
+    fn enter(&self) -> Result<()> {
+        // SAFETY: a live context.
+        unsafe { result::ctx::set_current(self.context) }.map_err(failed("no current context"))
+    }
+
+    fn set_peers(&self, peers: Option<Arc<Peers>>) {
+        *lock(&self.peers) = peers;
+    }
+
+    fn is_idle(&self) -> Result<bool> {
+        self.enter()?;
         // SAFETY: a live stream.
-        unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed"))
+        is_over(unsafe { sys::cuStreamQuery(self.stream) })
     }
 
     #[cfg(feature = "cuda")]
@@ -254,11 +287,16 @@ impl Driver for Nvidia {
         lock(&self.libraries).plan(call, self.stream)
     }
 
-    #[cfg(feature = "cuda")]
     fn call(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
         self.enter()?;
-        // SAFETY: the caller planned this call, and holds its arrays and its workspace.
-        unsafe { lock(&self.libraries).run(call, arrays, workspace, self.stream) }
+        if let Call::OverRanks(call) = call {
+            let Some(peers) = lock(&self.peers).clone() else {
+                bail!("CUDA: a sum over ranks on a device that is none of them")
+            };
+            // SAFETY: the caller holds both arrays; the stream is live.
+            return unsafe { peers.call(call, arrays[0], arrays[2], self.stream.cast()) };
+        }
+        self.call_library(call, arrays, workspace)
     }
 
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Result, bail};
 use cudarc::driver::{result, sys};
 
-use super::{MOST_BLOCKS, Nvidia, failed};
+use super::{MOST_BLOCKS, Nvidia, failed, is_over};
 use crate::cuda::driver::{Driver, Recording, THREADS};
+use crate::cuda::nccl::Peers;
 use crate::cuda::pool::lock;
 use crate::cuda::work::{Reel, Work};
 
@@ -23,6 +24,8 @@ struct Recorded {
     kernels: Vec<Option<KernelNode>>,
     /// Where the graph takes uploaded numbers from; `None` if it uploads nothing.
     stage: Option<Arc<Mutex<Stage>>>,
+    /// The other ranks, if the device is one of several.
+    peers: Option<Arc<Peers>>,
 }
 
 /// A graph of a device's. The device stays open as long as its graphs, so its context and stream do.
@@ -125,16 +128,21 @@ impl Stage {
     }
 
     /// Queues the copy of these bytes to the device.
-    fn fill(&mut self, bytes: &[u8], stream: sys::CUstream) -> Result<()> {
+    fn fill(&mut self, bytes: &[u8], stream: sys::CUstream, peers: Option<&Peers>) -> Result<()> {
         if bytes.len() > self.capacity {
             bail!("CUDA: {} bytes for a graph's stage of {}", bytes.len(), self.capacity)
         }
         let (piece, copied) = self.pinned[self.turn];
         self.turn = 1 - self.turn;
-        // SAFETY: the last copy from this piece is over once its event is reached (at once, if it was never recorded); the piece
-        // has that many bytes.
+        // The last copy from this piece is over once its event is reached: at once, if it was never recorded.
+        match peers {
+            // SAFETY: a live event.
+            None => unsafe { result::event::synchronize(copied) }.map_err(failed("a kernel failed"))?,
+            // SAFETY: as above.
+            Some(peers) => peers.wait(|| is_over(unsafe { sys::cuEventQuery(copied) }))?,
+        }
+        // SAFETY: nobody reads the piece any more, and it has that many bytes.
         unsafe {
-            result::event::synchronize(copied).map_err(failed("a kernel failed"))?;
             let piece = std::slice::from_raw_parts_mut(piece.cast::<u8>(), bytes.len());
             piece.copy_from_slice(bytes);
             result::memcpy_htod_async(self.address, piece, stream).map_err(failed("upload"))?;
@@ -179,7 +187,10 @@ pub(super) fn record(gpu: &Nvidia, reel: &Reel) -> Result<Box<dyn Recording>> {
     let kernels: Result<Vec<_>> = reel.work.iter().map(|work| capture(gpu, reel, work, place)).collect();
     // The capture is ended also where a request failed: the stream is to be as it was.
     match (kernels, Graph::end_capture(gpu)) {
-        (Ok(kernels), Ok(graph)) => Ok(Box::new(Recorded { graph, kernels, stage })),
+        (Ok(kernels), Ok(graph)) => {
+            let peers = lock(&gpu.peers).clone();
+            Ok(Box::new(Recorded { graph, kernels, stage, peers }))
+        }
         (Err(error), _) | (_, Err(error)) => {
             bail!("{error}, in a graph of {} requests; train.graph=false runs them one by one", reel.work.len())
         }
@@ -232,7 +243,7 @@ impl Recording for Recorded {
                 kernel.set(self.graph.executable, reel.launch_of(words))?;
             }
             if let Some(stage) = &self.stage {
-                lock(stage).fill(&reel.bytes, self.graph.stream)?;
+                lock(stage).fill(&reel.bytes, self.graph.stream, self.peers.as_deref())?;
             }
             result::graph::launch(self.graph.executable, self.graph.stream).map_err(failed("a graph does not start"))
         }
