@@ -9,12 +9,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{DType, Error, Result, bail};
+use candle_core::{Error, Result, bail};
 
-use crate::check::spread;
 use crate::device::Device;
-use crate::ops::conv::Conv2dConfig;
-use crate::var::Var;
 
 mod adopted;
 pub(crate) mod arena;
@@ -35,6 +32,7 @@ mod nccl;
 mod nvidia;
 mod parity;
 mod pool;
+mod prove;
 pub(crate) mod tensor;
 pub(crate) mod texts;
 pub(crate) mod words;
@@ -50,6 +48,7 @@ pub use gpu::Counters;
 pub use libraries::{Found, Missing, Part, find};
 pub use nccl::{RanksId, Watch};
 pub use parity::{Parity, compare};
+pub use prove::{prove, prove_sums};
 
 use driver::Driver;
 use gpu::Gpu;
@@ -211,27 +210,6 @@ pub fn counters(device: Device) -> Result<Counters> {
 /// As [`describe`], or if a kernel failed.
 pub fn synchronise(device: Device) -> Result<()> {
     open(device)?.synchronise()
-}
-
-/// Proves that a device works: a convolution, a bias with activation, and a sum, against the CPU's.
-///
-/// # Errors
-/// If the device fails or its results are not the CPU's.
-pub fn prove(device: Device) -> Result<()> {
-    let on = |device: Device| -> Result<Vec<f32>> {
-        let array = |shape: &[usize], salt| {
-            Var::constant(spread(shape, -1.0, 1.0, salt)?.to_dtype(DType::F32)?).to_device(&device)
-        };
-        let (x, w, b) = (array(&[2, 5, 9, 7], 1)?, array(&[6, 5, 3, 3], 2)?, array(&[6], 3)?);
-        let y = x.conv2d(&w, Some(&b), Conv2dConfig::same(3))?.leaky_relu(0.2)?;
-        y.sum_keep(&[3])?.to_vec()
-    };
-    let (got, want) = (on(device)?, on(Device::Cpu)?);
-    let worst = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    if got.len() == want.len() && worst < 1e-2 && got.iter().all(|v| v.is_finite()) {
-        return Ok(());
-    }
-    bail!("a convolution on {device} differs from the CPU's by {worst}")
 }
 
 /// What kernels are compiled for ahead: Ampere to Blackwell, data centre and desktop.

@@ -61,6 +61,15 @@ fn examine(device: Device, report: &mut Report) -> Result<()> {
     for check in steps::compare(device)?.into_iter().chain(graph::compare(device)?) {
         report.check(check);
     }
+    // The emulator has no NCCL, and what a machine without a GPU has does not start.
+    if cuda::find(cuda::Part::Nccl).is_ok() && !emulated {
+        let proved = cuda::prove_sums(device);
+        let (name, errors) = match &proved {
+            Ok(()) => ("means over one rank by NCCL, as graphs".to_owned(), vec![0.0]),
+            Err(error) => (error.to_string(), vec![f64::NAN]),
+        };
+        report.check(Check { name, passed: proved.is_ok(), errors, tolerance: 0.0 });
+    }
     let usage = cuda::usage(device)?;
     report.arena(usage.peak as u64, usage.reserved as u64);
     if emulated {
