@@ -29,6 +29,13 @@ pub(crate) fn shape(op: &str, argument: &str, expected: &[usize], x: &Var) -> Re
     Ok(())
 }
 
+pub(crate) fn same_type(op: &str, argument: &str, input: &Var, x: &Var) -> Result<()> {
+    if x.dtype() != input.dtype() {
+        bail!("{op}: {argument} has dtype {:?}, expected {:?} as the input; use to_dtype", x.dtype(), input.dtype())
+    }
+    Ok(())
+}
+
 pub(crate) fn axis(op: &str, axis: usize, x: &Var) -> Result<usize> {
     match x.dims().get(axis) {
         Some(size) => Ok(*size),

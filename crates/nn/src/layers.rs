@@ -54,8 +54,11 @@ impl Weight {
 
     /// Weight and bias in the type of the input that they meet.
     fn for_input(&self, x: &Var, mode: Mode) -> Result<(Var, Option<Var>)> {
-        let bias = self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()?;
-        Ok((self.value(mode)?.to_dtype(x.dtype())?, bias))
+        Ok((self.value(mode)?.to_dtype(x.dtype())?, self.bias_for(x)?))
+    }
+
+    fn bias_for(&self, x: &Var) -> Result<Option<Var>> {
+        self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()
     }
 }
 
@@ -145,10 +148,24 @@ impl Conv2d {
     /// # Errors
     /// If the tensors cannot be made.
     pub fn new(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
+        Self::in_type(builder, shape, options, builder.compute())
+    }
+
+    /// One for [`Conv2d::forward_upsampled`] or [`Conv2d::forward_pooled`]: its filter is given to them as the network's weights are
+    /// stored, for a GPU folds the change of resolution into it, and rounds it then.
+    ///
+    /// # Errors
+    /// If the tensors cannot be made.
+    pub fn resampling(builder: &Builder, shape: Conv2dShape, options: &LayerOptions) -> Result<Self> {
+        Self::in_type(builder, shape, options, builder.dtype())
+    }
+
+    /// The filter over its spectral norm is in this type.
+    fn in_type(builder: &Builder, shape: Conv2dShape, options: &LayerOptions, dtype: DType) -> Result<Self> {
         let Conv2dShape { inputs, outputs, kernel, .. } = shape;
         let fan_in = inputs * kernel * kernel;
         let dims = [outputs, inputs, kernel, kernel];
-        let weight = Weight::new(builder, &dims, (outputs, fan_in), options, builder.compute())?;
+        let weight = Weight::new(builder, &dims, (outputs, fan_in), options, dtype)?;
         Ok(Self { weight, config: shape.config() })
     }
 
@@ -185,7 +202,7 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_upsampled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let (weight, bias) = self.weight.for_input(x, mode)?;
+        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias_for(x)?);
         x.upsample2_conv2d(&weight, bias.as_ref(), self.config)
     }
 
@@ -194,7 +211,7 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_pooled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let (weight, bias) = self.weight.for_input(x, mode)?;
+        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias_for(x)?);
         x.conv2d_avg_pool2(&weight, bias.as_ref(), self.config)
     }
 }

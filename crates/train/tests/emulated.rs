@@ -163,10 +163,11 @@ fn is_one_graph(text: &str, changes: u64) {
     within(asked[6], Counters { launches: 1, allocations: u64::MAX, uploads: 1, changes, ..Counters::default() });
 }
 
-/// In BF16 the weights of both networks go nearly the same way as in F32, and stay F32 themselves.
+/// In BF16 the weights of both networks go nearly the same way as in F32, and stay F32 themselves: in one iteration, behind which such
+/// small networks make more and more of any difference, and over several seeds, of which each has its own.
 fn goes_the_same_way_in_bf16(text: &str, tolerance: f64) {
-    let trained = |precision| {
-        let mut config = Config { precision, ..in_graphs(text, true) };
+    let trained = |seed, precision| {
+        let mut config = Config { seed, precision, ..in_graphs(text, true) };
         // Steps as long as their gradients: Adam's usual epsilon makes as much of a small one's rounding as of a large one.
         for adam in [&mut config.optim.g, &mut config.optim.d] {
             (adam.lr, adam.eps) = (0.01, 1.0);
@@ -179,15 +180,20 @@ fn goes_the_same_way_in_bf16(text: &str, tolerance: f64) {
             fetch(&weights).unwrap()
         };
         let start = trained(&trainer);
-        (0..3).for_each(|_| trainer.step().unwrap());
+        trainer.step().unwrap();
         trainer.catch_up().unwrap();
         (start, trained(&trainer))
     };
-    let (start, exact) = trained(Precision::F32);
-    let (_, rounded) = trained(Precision::Bf16);
-    let (moved, apart) = (distance(&start, &exact), distance(&exact, &rounded));
-    eprintln!("weights moved by {moved:.3e}, in bf16 {apart:.3e} apart");
-    assert!(apart > 0.0 && apart < tolerance * moved, "{apart} apart after a move of {moved}");
+    let shares: Vec<f64> = (0..4)
+        .map(|seed| {
+            let (start, exact) = trained(seed, Precision::F32);
+            let (_, rounded) = trained(seed, Precision::Bf16);
+            distance(&exact, &rounded) / distance(&start, &exact)
+        })
+        .collect();
+    eprintln!("in bf16 apart by these shares of the way: {shares:.4?}");
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    assert!(mean > 0.0 && mean < tolerance, "{mean} of the way apart, {tolerance} at most");
 }
 
 #[test]

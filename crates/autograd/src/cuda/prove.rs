@@ -78,5 +78,9 @@ pub fn prove_sums(device: Device) -> Result<()> {
     }
     let recorded = counters(device)?.recordings - before;
     drop(joined);
-    if recorded == 1 { Ok(()) } else { bail!("NCCL on {device}: {recorded} graphs of a row that repeats, expected one") }
+    if recorded == 1 {
+        Ok(())
+    } else {
+        bail!("NCCL on {device}: {recorded} graphs of a row that repeats, expected one")
+    }
 }

@@ -40,7 +40,7 @@ impl CudaTensor {
         Self::in_memory(gpu, element, dims, Order::Planes)
     }
 
-    fn in_memory(gpu: &Arc<Gpu>, element: Element, dims: &[usize], order: Order) -> Result<Self> {
+    pub(crate) fn in_memory(gpu: &Arc<Gpu>, element: Element, dims: &[usize], order: Order) -> Result<Self> {
         let bytes = dims.iter().product::<usize>() * element.bytes();
         let buffer = Arc::new(gpu.allocate(bytes)?);
         Ok(Self(Arc::new(Array { buffer, dims: dims.to_vec(), element, order })))
@@ -150,6 +150,11 @@ impl CudaTensor {
             self.gpu().download(self.address(), bytes_of_mut(&mut values))?;
         }
         Tensor::from_vec(values, self.0.dims.as_slice(), &candle_core::Device::Cpu)
+    }
+
+    /// The same array in a type: this one, or a rounded copy.
+    pub(crate) fn in_type(&self, element: Element) -> Result<Self> {
+        if self.0.element == element { Ok(self.clone()) } else { self.cast(element) }
     }
 
     pub(crate) fn cast(&self, element: Element) -> Result<Self> {

@@ -1,11 +1,12 @@
 //! Convolution and its two adjoints.
 
-use candle_core::Result;
+use candle_core::{DType, Result};
 
 use super::cpu::conv as cpu;
 use super::cpu::storage::{tensor, view};
 use super::dispatch;
 use crate::cuda::launch::conv as cuda;
+use crate::cuda::texts::Element;
 use crate::ops::conv::ConvShape;
 use crate::value::Value;
 
@@ -22,11 +23,11 @@ pub(crate) struct Relus {
 pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, relus: Relus) -> Result<Value> {
     let shape = &s.output()[..];
     match bias {
-        Some(b) => dispatch!("conv2d", [x, w, b], T => {
+        Some(b) => dispatch!(on_any_type: "conv2d", [x, w, b], T => {
             let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
             tensor(y, shape)
         }, cuda in any order => cuda::conv2d(s, x, w, Some(b), relus).map(Value::Cuda)),
-        None => dispatch!("conv2d", [x, w], T => {
+        None => dispatch!(on_any_type: "conv2d", [x, w], T => {
             tensor(cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, None, relus), shape)
         }, cuda in any order => cuda::conv2d(s, x, w, None, relus).map(Value::Cuda)),
     }
@@ -34,7 +35,7 @@ pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, 
 
 /// The cotangent of the input from that of the output.
 pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Value> {
-    dispatch!("conv2d_input_grad", [gy, w], T => {
+    dispatch!(on_any_type: "conv2d_input_grad", [gy, w], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, None);
         tensor(gx, &s.input()[..])
     }, cuda in any order => cuda::input_gradient(s, gy, w, None).map(Value::Cuda))
@@ -42,16 +43,19 @@ pub(crate) fn input_gradient(s: &ConvShape, gy: &Value, w: &Value) -> Result<Val
 
 /// [`input_gradient`] of a convolution of `relu(x)`: zero where `x` is not positive.
 pub(crate) fn rectified_input_gradient(s: &ConvShape, gy: &Value, w: &Value, x: &Value) -> Result<Value> {
-    dispatch!("conv2d_input_grad", [gy, w, x], T => {
+    dispatch!(on_any_type: "conv2d_input_grad", [gy, w, x], T => {
         let gx = cpu::input_gradient(s, &view::<T>(gy)?, &view::<T>(w)?, Some(&view::<T>(x)?[..]));
         tensor(gx, &s.input()[..])
     }, cuda in any order => cuda::input_gradient(s, gy, w, Some(x)).map(Value::Cuda))
 }
 
-/// The cotangent of the filter from the input, or from its ReLU, and the cotangent of the output.
-pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value, relu: bool) -> Result<Value> {
+/// The cotangent of a filter of this type from the input, or from its ReLU, and the cotangent of the output.
+pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value, relu: bool, filter: DType) -> Result<Value> {
     dispatch!("conv2d_weight_grad", [x, gy], T => {
         let gw = cpu::filter_gradient(s, &view::<T>(x)?, &view::<T>(gy)?, relu);
         tensor(gw, (s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]))
-    }, cuda in any order => cuda::filter_gradient(s, x, gy, relu).map(Value::Cuda))
+    }, cuda in any order => {
+        let filter = Element::of("conv2d_weight_grad", filter)?;
+        cuda::filter_gradient(s, [x, gy], relu, filter).map(Value::Cuda)
+    })
 }

@@ -33,7 +33,10 @@ impl Block {
         let conv = |name: &str, from, to, kernel| Conv2d::new(&b.at(name), Conv2dShape::same(from, to, kernel), &layer);
         Ok(Self {
             conv1: conv("conv1", inputs, hidden, 3)?,
-            conv2: conv("conv2", hidden, outputs, 3)?,
+            conv2: match halves {
+                true => Conv2d::resampling(&b.at("conv2"), Conv2dShape::same(hidden, outputs, 3), &layer)?,
+                false => conv("conv2", hidden, outputs, 3)?,
+            },
             conv_sc: (inputs != outputs || halves).then(|| conv("conv_sc", inputs, outputs, 1)).transpose()?,
             is_first,
             halves,

@@ -57,7 +57,7 @@ impl Block {
         let conv =
             |name: &str, from, kernel| Conv2d::new(&b.at(name), Conv2dShape::same(from, outputs, kernel), &layer);
         Ok(Self {
-            conv1: conv("conv1", inputs, 3)?,
+            conv1: Conv2d::resampling(&b.at("conv1"), Conv2dShape::same(inputs, outputs, 3), &layer)?,
             conv2: conv("conv2", outputs, 3)?,
             conv_sc: conv("conv_sc", inputs, 1)?,
             bn1: Norm::new(&b.at("bn1"), inputs, kind, config)?,

@@ -1,10 +1,10 @@
 // Filters of convolutions that change the resolution, and what their gradients are folded back to: of four neighbouring taps
 // one sum. See launch/fold.rs for why.
 
-struct FoldArgs {
+template <class From, class To> struct FoldArgs {
     i64 n;
-    const T* x;
-    T* y;
+    const From* x;
+    To* y;
     // Axes of y as they lie in memory, outermost first, and how far x moves along those of channels.
     Divisor size[4];
     i64 step[4];
@@ -15,7 +15,7 @@ struct FoldArgs {
     double factor;
 };
 
-DEVICE A fold_of(const FoldArgs& args, u32 i) {
+template <class From, class To> DEVICE A fold_sum(const FoldArgs<From, To>& args, u32 i) {
     u32 at[4], rest = i;
     i64 start = 0;
     for (int k = 3; k > 0; --k) {
@@ -41,4 +41,16 @@ DEVICE A fold_of(const FoldArgs& args, u32 i) {
     }
     return sum * (A)args.factor;
 }
-MAP(fold, FoldArgs, y)
+
+typedef FoldArgs<T, T> SameArgs;
+DEVICE A fold_of(const SameArgs& args, u32 i) { return fold_sum(args, i); }
+MAP(fold, SameArgs, y)
+
+// A filter that is first rounded here, and a gradient that is never rounded again.
+typedef FoldArgs<A, T> RoundArgs;
+DEVICE A fold_round_of(const RoundArgs& args, u32 i) { return fold_sum(args, i); }
+MAP(fold_round, RoundArgs, y)
+
+typedef FoldArgs<T, A> WidenArgs;
+DEVICE A fold_widen_of(const WidenArgs& args, u32 i) { return fold_sum(args, i); }
+MAP(fold_widen, WidenArgs, y)

@@ -9,7 +9,7 @@ use super::{bias_act, elementwise, fold, pool};
 use crate::cuda::gpu::Planned;
 use crate::cuda::library::{Call, ConvolutionCall, Pass};
 use crate::cuda::tensor::{CudaTensor, Order};
-use crate::cuda::texts::CONV;
+use crate::cuda::texts::{CONV, Element};
 use crate::cuda::words::words;
 use crate::kernels::bias_act::Layout;
 use crate::kernels::conv::Relus;
@@ -104,8 +104,8 @@ pub(crate) fn conv2d(
     bias: Option<&CudaTensor>,
     relus: Relus,
 ) -> Result<CudaTensor> {
-    if fold::folds(s, x.element()) {
-        let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
+    if fold::folds(s, x.element(), w.element()) {
+        let (strided, filter) = (fold::strided(s), fold::filter(s, w, x.element())?);
         return match s.resample {
             Resample::DoubleInput => {
                 let y = input_gradient(&strided, &rectified(x, relus.before)?, &filter, None)?;
@@ -114,6 +114,7 @@ pub(crate) fn conv2d(
             _ => conv2d(&strided, x, &filter, bias, relus),
         };
     }
+    let w = &w.in_type(x.element())?;
     match s.resample {
         Resample::DoubleInput => return conv2d(&plain(s), &pool::double(x, 1.0)?, w, bias, relus),
         Resample::HalveOutput => return pool::sum_cells(&conv2d(&plain(s), x, w, bias, relus)?, 0.25),
@@ -138,13 +139,14 @@ pub(crate) fn input_gradient(
     w: &CudaTensor,
     gate: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
-    if fold::folds(s, gy.element()) {
-        let (strided, filter) = (fold::strided(s), fold::filter(s, w)?);
+    if fold::folds(s, gy.element(), w.element()) {
+        let (strided, filter) = (fold::strided(s), fold::filter(s, w, gy.element())?);
         return match s.resample {
             Resample::DoubleInput => conv2d(&strided, gy, &filter, None, Relus::default()),
             _ => input_gradient(&strided, gy, &filter, None),
         };
     }
+    let w = &w.in_type(gy.element())?;
     match s.resample {
         Resample::DoubleInput => return pool::sum_cells(&input_gradient(&plain(s), gy, w, None)?, 1.0),
         Resample::HalveOutput => return input_gradient(&plain(s), &pool::double(gy, 0.25)?, w, None),
@@ -166,21 +168,31 @@ pub(crate) fn input_gradient(
     as_asked(gx)
 }
 
-/// The cotangent of the filter; of the ReLU of `x` if `relu`.
-pub(crate) fn filter_gradient(s: &ConvShape, x: &CudaTensor, gy: &CudaTensor, relu: bool) -> Result<CudaTensor> {
-    if fold::folds(s, x.element()) {
+/// The cotangent of a filter of this type; of the ReLU of `x` if `relu`.
+pub(crate) fn filter_gradient(
+    s: &ConvShape,
+    [x, gy]: [&CudaTensor; 2],
+    relu: bool,
+    filter: Element,
+) -> Result<CudaTensor> {
+    if fold::folds(s, x.element(), filter) {
         let strided = fold::strided(s);
         let gradient = match s.resample {
-            Resample::DoubleInput => filter_gradient(&strided, gy, &rectified(x, relu)?, false)?,
-            _ => filter_gradient(&strided, x, gy, relu)?,
+            Resample::DoubleInput => plain_filter_gradient(&strided, [gy, &rectified(x, relu)?], false)?,
+            _ => plain_filter_gradient(&strided, [x, gy], relu)?,
         };
         return fold::filter_gradient(s, &gradient);
     }
     match s.resample {
-        Resample::DoubleInput => return filter_gradient(&plain(s), &pool::double(x, 1.0)?, gy, relu),
-        Resample::HalveOutput => return filter_gradient(&plain(s), x, &pool::double(gy, 0.25)?, relu),
-        Resample::Keep => {}
-    }
+        Resample::DoubleInput => plain_filter_gradient(&plain(s), [&pool::double(x, 1.0)?, gy], relu),
+        Resample::HalveOutput => plain_filter_gradient(&plain(s), [x, &pool::double(gy, 0.25)?], relu),
+        Resample::Keep => plain_filter_gradient(s, [x, gy], relu),
+    }?
+    .in_type(filter)
+}
+
+/// [`filter_gradient`] of a convolution that keeps the resolution, in the images' type.
+fn plain_filter_gradient(s: &ConvShape, [x, gy]: [&CudaTensor; 2], relu: bool) -> Result<CudaTensor> {
     let (m, n) = (s.out_channels, s.in_channels * s.kernel[0] * s.kernel[1]);
     let k = s.batch * s.out_height() * s.out_width();
     let filter = [s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]];

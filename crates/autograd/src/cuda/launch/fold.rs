@@ -8,20 +8,23 @@ use std::sync::OnceLock;
 
 use candle_core::Result;
 
+use crate::cuda::driver::Kernel;
 use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::{Element, FOLD};
 use crate::cuda::words::{Divisor, words};
 use crate::ops::conv::{ConvShape, Resample};
 
-/// Whether a convolution of images of this type is done this way: one by a single tap would gain nothing, and sums of taps in a half
-/// would be rounded once more (a step of a small BigGAN in BF16 then ends three times as far from that in F32). Not under
-/// `FRUGAN_FOLD=none`, which is for measurements.
-pub(super) fn folds(s: &ConvShape, element: Element) -> bool {
+/// Whether a convolution of images by a filter of these types is done this way: one by a single tap would gain nothing, and sums of
+/// taps that are rounded already would be rounded once more. Not under `FRUGAN_FOLD=none`, which is for measurements.
+pub(super) fn folds(s: &ConvShape, images: Element, filter: Element) -> bool {
     static WANTED: OnceLock<bool> = OnceLock::new();
     let wanted = || std::env::var("FRUGAN_FOLD").as_deref() != Ok("none");
     let fits = (0..2).all(|i| s.kernel[i] > 1 && s.padding[i] < s.kernel[i]);
-    let is_half = element.bytes() == 2;
-    s.resample != Resample::Keep && s.stride == 1 && fits && !is_half && *WANTED.get_or_init(wanted)
+    s.resample != Resample::Keep
+        && s.stride == 1
+        && fits
+        && filter == images.arithmetic()
+        && *WANTED.get_or_init(wanted)
 }
 
 /// The sizes of the strided convolution. Of a doubled image's it goes from the output to the input.
@@ -40,21 +43,18 @@ pub(super) fn strided(s: &ConvShape) -> ConvShape {
     }
 }
 
-/// Its filter, from that of the convolution.
-pub(super) fn filter(s: &ConvShape, w: &CudaTensor) -> Result<CudaTensor> {
-    let order = if w.gpu().wants_pixels(w.element()) { Order::Pixels } else { Order::Planes };
-    match s.resample {
-        Resample::DoubleInput => fold(w, Taps::More, true, 1.0, order),
-        _ => fold(w, Taps::More, false, 0.25, order),
-    }
+/// Its filter in the images' type, from that of the convolution.
+pub(super) fn filter(s: &ConvShape, w: &CudaTensor, images: Element) -> Result<CudaTensor> {
+    let order = if w.gpu().wants_pixels(images) { Order::Pixels } else { Order::Planes };
+    let function = if images == w.element() { "fold" } else { "fold_round" };
+    fold(s, w, Taps::More, order, [images, images], function)
 }
 
-/// The adjoint of [`filter`].
+/// The adjoint of [`filter`]: its cotangent in the type of the convolution's filter.
 pub(super) fn filter_gradient(s: &ConvShape, g: &CudaTensor) -> Result<CudaTensor> {
-    match s.resample {
-        Resample::DoubleInput => fold(g, Taps::Fewer, true, 1.0, Order::Planes),
-        _ => fold(g, Taps::Fewer, false, 0.25, Order::Planes),
-    }
+    let (images, filter) = (g.element(), g.element().arithmetic());
+    let function = if images == filter { "fold" } else { "fold_widen" };
+    fold(s, g, Taps::Fewer, Order::Planes, [images, filter], function)
 }
 
 /// Which side of a fold has a tap more.
@@ -64,8 +64,17 @@ enum Taps {
     Fewer,
 }
 
-/// `factor` times sums of neighbouring taps. With `turns` input and output channels change places, and taps run backward.
-fn fold(x: &CudaTensor, taps: Taps, turns: bool, factor: f64, order: Order) -> Result<CudaTensor> {
+/// Sums of neighbouring taps, or their means, by a kernel for images of the first type into the second. Of a doubled image's convolution
+/// input and output channels change places, and taps run backward.
+fn fold(
+    s: &ConvShape,
+    x: &CudaTensor,
+    taps: Taps,
+    order: Order,
+    [images, element]: [Element; 2],
+    function: &'static str,
+) -> Result<CudaTensor> {
+    let (turns, factor) = if s.resample == Resample::DoubleInput { (true, 1.0) } else { (false, 0.25) };
     let [o, i, rows, columns] = x.dims4()?;
     let steps = match x.order() {
         Order::Planes => [i * rows * columns, rows * columns, columns, 1],
@@ -77,12 +86,13 @@ fn fold(x: &CudaTensor, taps: Taps, turns: bool, factor: f64, order: Order) -> R
         Taps::More => ([rows + 1, columns + 1], -1isize),
         Taps::Fewer => ([rows - 1, columns - 1], 1),
     };
-    let y = x.like_in(&[a, b, new[0], new[1]], order)?;
+    let y = CudaTensor::in_memory(x.gpu(), element, &[a, b, new[0], new[1]], order)?;
     let (sizes, moves, tap_axis) = match order {
         Order::Planes => ([a, b, new[0], new[1]], [step_a, step_b, 0, 0], 2usize),
         Order::Pixels => ([a, new[0], new[1], b], [step_a, 0, 0, step_b], 1),
     };
     let own = words![tap_axis, steps[2], steps[3], rows, columns, turns, side, factor];
-    x.map(&FOLD, "fold", &[words![y.len(), x, &y, sizes.map(Divisor), moves], own].concat())?;
+    let words = [words![y.len(), x, &y, sizes.map(Divisor), moves], own].concat();
+    x.gpu().map(Kernel { text: &FOLD, function, element: images }, &words)?;
     Ok(y)
 }

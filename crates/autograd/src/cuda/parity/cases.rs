@@ -156,6 +156,16 @@ fn convolutions(cases: &mut Cases) {
         cases.add(&format!("conv2d_avg_pool2 {name}"), &[&[2, 3, 8, 6], &filter, &[4]], move |v| {
             v[0].conv2d_avg_pool2(&v[1], Some(&v[2]), config)
         });
+        if height != 3 {
+            continue;
+        }
+        let exact = |w: &Var| if w.dtype() == DType::F64 { Ok(w.clone()) } else { w.to_dtype(DType::F32) };
+        cases.add(&format!("upsample2_conv2d {name}, by a filter of F32"), &[&[2, 3, 4, 5], &filter, &[4]], move |v| {
+            v[0].upsample2_conv2d(&exact(&v[1])?, Some(&v[2]), config)
+        });
+        cases.add(&format!("conv2d_avg_pool2 {name}, by a filter of F32"), &[&[2, 3, 8, 6], &filter, &[4]], move |v| {
+            v[0].conv2d_avg_pool2(&exact(&v[1])?, Some(&v[2]), config)
+        });
     }
     let doubling = Conv2dConfig { stride: 2, padding: [1, 1] };
     cases.add("conv_transpose2d", &[&[2, 3, 5, 4], &[3, 4, 4, 4], &[4]], move |v| {
