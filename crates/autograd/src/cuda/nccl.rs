@@ -72,17 +72,25 @@ impl fmt::Debug for RanksId {
 /// What has become of the other ranks, asked while this one has been waiting for them for so long.
 pub type Watch = Box<dyn Fn(Duration) -> Result<()> + Send + Sync>;
 
+type GetUniqueId = unsafe extern "C" fn(*mut RanksId) -> c_int;
+type CommInit = unsafe extern "C" fn(*mut Communicator, c_int, RanksId, c_int, *const Config) -> c_int;
+type AllReduce =
+    unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Communicator, *mut c_void) -> c_int;
+type GetAsyncError = unsafe extern "C" fn(Communicator, *mut c_int) -> c_int;
+type Abort = unsafe extern "C" fn(Communicator) -> c_int;
+type ErrorString = unsafe extern "C" fn(c_int) -> *const c_char;
+type LastError = unsafe extern "C" fn(Communicator) -> *const c_char;
+
 /// The functions that are called. Their meaning has been the same since NCCL 2.14.
 #[derive(Clone, Copy)]
 struct Nccl {
-    get_unique_id: unsafe extern "C" fn(*mut RanksId) -> c_int,
-    init: unsafe extern "C" fn(*mut Communicator, c_int, RanksId, c_int, *const Config) -> c_int,
-    all_reduce:
-        unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Communicator, *mut c_void) -> c_int,
-    async_error: unsafe extern "C" fn(Communicator, *mut c_int) -> c_int,
-    abort: unsafe extern "C" fn(Communicator) -> c_int,
-    error_string: unsafe extern "C" fn(c_int) -> *const c_char,
-    last_error: unsafe extern "C" fn(Communicator) -> *const c_char,
+    get_unique_id: GetUniqueId,
+    init: CommInit,
+    all_reduce: AllReduce,
+    async_error: GetAsyncError,
+    abort: Abort,
+    error_string: ErrorString,
+    last_error: LastError,
 }
 
 /// `ncclConfig_t` as of 2.14, which later versions read as far as it goes.
@@ -105,13 +113,13 @@ impl Nccl {
         // SAFETY: NCCL's functions, by the signatures of its header.
         unsafe {
             Ok(Self {
-                get_unique_id: std::mem::transmute::<*mut c_void, _>(function("ncclGetUniqueId")?),
-                init: std::mem::transmute::<*mut c_void, _>(function("ncclCommInitRankConfig")?),
-                all_reduce: std::mem::transmute::<*mut c_void, _>(function("ncclAllReduce")?),
-                async_error: std::mem::transmute::<*mut c_void, _>(function("ncclCommGetAsyncError")?),
-                abort: std::mem::transmute::<*mut c_void, _>(function("ncclCommAbort")?),
-                error_string: std::mem::transmute::<*mut c_void, _>(function("ncclGetErrorString")?),
-                last_error: std::mem::transmute::<*mut c_void, _>(function("ncclGetLastError")?),
+                get_unique_id: std::mem::transmute::<*mut c_void, GetUniqueId>(function("ncclGetUniqueId")?),
+                init: std::mem::transmute::<*mut c_void, CommInit>(function("ncclCommInitRankConfig")?),
+                all_reduce: std::mem::transmute::<*mut c_void, AllReduce>(function("ncclAllReduce")?),
+                async_error: std::mem::transmute::<*mut c_void, GetAsyncError>(function("ncclCommGetAsyncError")?),
+                abort: std::mem::transmute::<*mut c_void, Abort>(function("ncclCommAbort")?),
+                error_string: std::mem::transmute::<*mut c_void, ErrorString>(function("ncclGetErrorString")?),
+                last_error: std::mem::transmute::<*mut c_void, LastError>(function("ncclGetLastError")?),
             })
         }
     }
