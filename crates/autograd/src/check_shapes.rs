@@ -1,6 +1,6 @@
 //! The checks at an op's door. Each error names the op, the argument, what is expected and what was given.
 
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 
 use crate::ints::Ints;
 use crate::var::Var;
@@ -34,6 +34,14 @@ pub(crate) fn same_type(op: &str, argument: &str, input: &Var, x: &Var) -> Resul
         bail!("{op}: {argument} has dtype {:?}, expected {:?} as the input; use to_dtype", x.dtype(), input.dtype())
     }
     Ok(())
+}
+
+/// As [`same_type`], but that beside a half F32 will do.
+pub(crate) fn same_or_wide(op: &str, argument: &str, input: &Var, x: &Var) -> Result<()> {
+    match (input.dtype(), x.dtype()) {
+        (DType::BF16 | DType::F16, DType::F32) => Ok(()),
+        _ => same_type(op, argument, input, x),
+    }
 }
 
 pub(crate) fn axis(op: &str, axis: usize, x: &Var) -> Result<usize> {

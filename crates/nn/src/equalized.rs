@@ -64,7 +64,7 @@ impl EqualizedLinear {
     pub fn forward(&self, x: &Var) -> Result<Var> {
         // The rows are fewer numbers than the weight, and the product is the same.
         let y = x.scale(self.weight_gain)?.matmul_t(&self.weight.to_dtype(x.dtype())?)?;
-        let bias = self.bias.as_ref().map(|b| scaled(b, self.lr_multiplier)?.to_dtype(x.dtype())).transpose()?;
+        let bias = self.bias.as_ref().map(|b| scaled(b, self.lr_multiplier)).transpose()?;
         y.bias_act(bias.as_ref(), &self.act)
     }
 }
@@ -135,8 +135,7 @@ impl EqualizedConv2d {
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var) -> Result<Var> {
         let weight = self.weight.scale(self.weight_gain)?.to_dtype(x.dtype())?;
-        let bias = self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()?;
-        x.conv2d_resample(&weight, self.fir.as_ref(), &self.resample)?.bias_act(bias.as_ref(), &self.act)
+        x.conv2d_resample(&weight, self.fir.as_ref(), &self.resample)?.bias_act(self.bias.as_ref(), &self.act)
     }
 }
 

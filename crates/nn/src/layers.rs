@@ -52,13 +52,9 @@ impl Weight {
         self.spectral.as_ref().map_or_else(|| Ok(self.weight.clone()), |s| s.normalise(&self.weight, mode))
     }
 
-    /// Weight and bias in the type of the input that they meet.
-    fn for_input(&self, x: &Var, mode: Mode) -> Result<(Var, Option<Var>)> {
-        Ok((self.value(mode)?.to_dtype(x.dtype())?, self.bias_for(x)?))
-    }
-
-    fn bias_for(&self, x: &Var) -> Result<Option<Var>> {
-        self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())).transpose()
+    /// The weight in the type of the input that it meets, and the bias as it is.
+    fn for_input(&self, x: &Var, mode: Mode) -> Result<(Var, Option<&Var>)> {
+        Ok((self.value(mode)?.to_dtype(x.dtype())?, self.bias.as_ref()))
     }
 }
 
@@ -82,7 +78,7 @@ impl Linear {
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = self.0.for_input(x, mode)?;
         let y = x.matmul_t(&weight)?;
-        bias.map_or_else(|| Ok(y.clone()), |bias| y.add(&bias))
+        bias.map_or_else(|| Ok(y.clone()), |bias| y.add(&bias.to_dtype(y.dtype())?))
     }
 }
 
@@ -175,7 +171,7 @@ impl Conv2d {
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = self.weight.for_input(x, mode)?;
-        x.conv2d(&weight, bias.as_ref(), self.config)
+        x.conv2d(&weight, bias, self.config)
     }
 
     /// [`Conv2d::forward`] and a ReLU in one pass over the output.
@@ -184,7 +180,7 @@ impl Conv2d {
     /// If the shape does not fit.
     pub fn forward_relu(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = self.weight.for_input(x, mode)?;
-        x.conv2d_relu(&weight, bias.as_ref(), self.config)
+        x.conv2d_relu(&weight, bias, self.config)
     }
 
     /// A ReLU of the input, [`Conv2d::forward`] and a ReLU of the output: a pre-activated residual block's first half,
@@ -194,7 +190,7 @@ impl Conv2d {
     /// If the shape does not fit.
     pub fn forward_between_relus(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = self.weight.for_input(x, mode)?;
-        x.relu_conv2d_relu(&weight, bias.as_ref(), self.config)
+        x.relu_conv2d_relu(&weight, bias, self.config)
     }
 
     /// [`Conv2d::forward`] of the nearest-neighbour doubled input, which is never stored.
@@ -202,8 +198,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_upsampled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias_for(x)?);
-        x.upsample2_conv2d(&weight, bias.as_ref(), self.config)
+        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias.as_ref());
+        x.upsample2_conv2d(&weight, bias, self.config)
     }
 
     /// The means of 2x2 cells of [`Conv2d::forward`], which is never stored.
@@ -211,8 +207,8 @@ impl Conv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward_pooled(&self, x: &Var, mode: Mode) -> Result<Var> {
-        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias_for(x)?);
-        x.conv2d_avg_pool2(&weight, bias.as_ref(), self.config)
+        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias.as_ref());
+        x.conv2d_avg_pool2(&weight, bias, self.config)
     }
 }
 
@@ -243,6 +239,6 @@ impl ConvTranspose2d {
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = self.weight.for_input(x, mode)?;
-        x.conv_transpose2d(&weight, bias.as_ref(), self.config)
+        x.conv_transpose2d(&weight, bias, self.config)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Layout {
 
 pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &Value, bias: Option<&Value>) -> Result<Value> {
     let b = bias.unwrap_or(x);
-    dispatch!("bias_act", [x, b], T => {
+    dispatch!(on_any_type: "bias_act", [x, b], T => {
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         tensor(cpu::forward(f, layout, &view::<T>(x)?, b.as_deref()), x.shape())
     }, cuda in any order => cuda::forward(f, layout, x, bias.map(|_| b)).map(Value::Cuda))
@@ -37,7 +37,7 @@ pub(crate) enum Known<'a> {
     Input(&'a Value, Option<&'a Value>),
 }
 
-/// The cotangent of the input, and of the bias if `sums`.
+/// The cotangent of the input, and of the bias if `sums`, which of a half is in F32.
 pub(crate) fn backward(
     f: &BiasAct,
     layout: Layout,
@@ -50,7 +50,7 @@ pub(crate) fn backward(
         Known::Input(x, bias) => (x, bias),
     };
     let b = bias.unwrap_or(values);
-    dispatch!("bias_act_grad", [g, values, b], T => {
+    dispatch!(on_any_type: "bias_act_grad", [g, values, b], T => {
         let b = bias.map(|_| view::<T>(b)).transpose()?;
         let (gx, gb) = cpu::backward(f, layout, &view::<T>(g)?, &view::<T>(values)?, b.as_deref(), sums);
         Ok((tensor(gx, g.shape())?, gb.map(|gb| tensor(gb, layout.channels)).transpose()?))

@@ -1,8 +1,8 @@
 //! Bias, activation, gain and clamp in one op, with one pass forward and one back.
 
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 
-use crate::check_shapes::shape;
+use crate::check_shapes::{same_or_wide, shape};
 use crate::fusion;
 use crate::kernels::bias_act::{self, Known, Layout, SELU_ALPHA, SELU_SCALE};
 use crate::op::{Context, Keep, Op, apply};
@@ -96,6 +96,8 @@ impl BiasAct {
 struct BiasActivation {
     config: BiasAct,
     layout: Layout,
+    /// Of the bias.
+    dtype: DType,
 }
 
 /// The cotangent `g` times the slope at the output `y`, for piecewise linear activations: linear in `g`, constant in `y`
@@ -125,7 +127,8 @@ impl Op for BiasActivation {
         }
         let gx = self.composed_vjp(cx, &g)?;
         let Layout { outer, channels, inner } = self.layout;
-        let sums = || gx.reshape(&[outer, channels, inner])?.sum_to(&[1, channels, 1])?.reshape(&[channels]);
+        let sums =
+            || gx.reshape(&[outer, channels, inner])?.sum_to_in(&[1, channels, 1], self.dtype)?.reshape(&[channels]);
         let gb = if cx.has(1) { cx.when(1, sums)? } else { None };
         Ok(vec![Some(gx), gb])
     }
@@ -139,7 +142,8 @@ impl BiasActivation {
         };
         let sums = cx.has(1) && cx.needs(1);
         let (gx, gb) = bias_act::backward(&self.config, self.layout, g.value(), known, sums)?;
-        Ok(vec![Some(Var::with_node(gx, None)), gb.map(|gb| Var::with_node(gb, None))])
+        let gb = gb.map(|gb| Var::with_node(gb, None).to_dtype(self.dtype)).transpose()?;
+        Ok(vec![Some(Var::with_node(gx, None)), gb])
     }
 
     /// The cotangent of the input, in ops.
@@ -174,7 +178,7 @@ impl BiasActivation {
     fn bias_by_axis(&self, cx: &Context) -> Result<Var> {
         let mut by_axis = vec![1; cx.input(0).dims().len()];
         by_axis[1] = self.layout.channels;
-        cx.input(1).reshape(&by_axis)
+        cx.input(1).to_dtype(cx.input(0).dtype())?.reshape(&by_axis)
     }
 }
 
@@ -212,7 +216,7 @@ impl Op for Slope {
     }
 
     fn forward(&self, inputs: &[&Value]) -> Result<Value> {
-        let BiasActivation { config, layout } = &self.0;
+        let BiasActivation { config, layout, .. } = &self.0;
         Ok(bias_act::backward(config, *layout, inputs[0], Known::Output(inputs[1]), false)?.0)
     }
 
@@ -223,7 +227,8 @@ impl Op for Slope {
 }
 
 impl Var {
-    /// `clamp(activation(x + bias) * gain)` in one pass, for an input of rank 2 or more and a bias `[C]` along axis 1.
+    /// `clamp(activation(x + bias) * gain)` in one pass, for an input of rank 2 or more and a bias `[C]` along axis 1. The bias of an
+    /// input in a half may be F32, and its gradient then is.
     ///
     /// # Errors
     /// If the shapes are not those, or a number of `config` is out of its range.
@@ -238,10 +243,11 @@ impl Var {
         {
             return Ok(y);
         }
-        let op = BiasActivation { config: *config, layout };
+        let op = BiasActivation { config: *config, layout, dtype: bias.unwrap_or(self).dtype() };
         match bias {
             Some(bias) => {
                 shape("bias_act", "the bias", &[*channels], bias)?;
+                same_or_wide("bias_act", "the bias", self, bias)?;
                 apply(op, &[self, bias])
             }
             None => apply(op, &[self]),
@@ -252,7 +258,8 @@ impl Var {
     fn bias_act_by_steps(&self, bias: Option<&Var>, config: &BiasAct) -> Result<Option<Var>> {
         let mut by_axis = vec![1; self.dims().len()];
         by_axis[1] = self.dims()[1];
-        let z = bias.map_or_else(|| Ok(self.clone()), |bias| self.add(&bias.reshape(&by_axis)?))?;
+        let bias = bias.map(|bias| bias.to_dtype(self.dtype())?.reshape(&by_axis)).transpose()?;
+        let z = bias.map_or_else(|| Ok(self.clone()), |bias| self.add(&bias))?;
         let y = match config.activation {
             Activation::Linear => z,
             Activation::Relu => z.relu()?,

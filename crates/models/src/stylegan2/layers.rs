@@ -66,7 +66,7 @@ impl SynthesisLayer {
         let styles = self.affine.forward(w)?;
         let noise = noise.map(|noise| noise.mul(&self.noise_strength)).transpose()?;
         x.modulated_conv2d(&self.weight, &styles, &self.conv, self.fir.as_ref(), noise.as_ref())?
-            .bias_act(Some(&self.bias.to_dtype(x.dtype())?), &self.act)
+            .bias_act(Some(&self.bias), &self.act)
     }
 }
 
@@ -94,7 +94,6 @@ impl ToRgb {
     pub(super) fn forward(&self, x: &Var, w: &Var) -> Result<Var> {
         let styles = self.affine.forward(w)?.scale(self.weight_gain)?;
         let conv = ModulatedConv2d { up: 1, padding: 0, demodulate: false, flip_weight: true };
-        x.modulated_conv2d(&self.weight, &styles, &conv, None, None)?
-            .bias_act(Some(&self.bias.to_dtype(x.dtype())?), &self.act)
+        x.modulated_conv2d(&self.weight, &styles, &conv, None, None)?.bias_act(Some(&self.bias), &self.act)
     }
 }

@@ -7,7 +7,10 @@ enum Activation { LINEAR, RELU, LRELU, TANH, SIGMOID, ELU, SELU, SOFTPLUS, SWISH
 
 struct BiasActArgs {
     i64 n;
-    const T *x, *bias, *g;
+    const T* x;
+    // In the type of arithmetic: a half's is never rounded.
+    const A* bias;
+    const T* g;
     T* y;
     Divisor channels, inner;
     i64 activation, clamps;
@@ -30,7 +33,7 @@ DEVICE A activate(i64 activation, A v, A alpha) {
 
 DEVICE A with_bias(const BiasActArgs& args, u32 i) {
     const A v = load(args.x[i]);
-    return args.bias ? v + load(args.bias[i / args.inner % args.channels]) : v;
+    return args.bias ? v + args.bias[i / args.inner % args.channels] : v;
 }
 
 DEVICE A bias_act_of(const BiasActArgs& args, u32 i) {

@@ -2,7 +2,9 @@
 
 struct ConvArgs {
     i64 n;
-    const T *x, *w, *bias;
+    const T *x, *w;
+    const A* bias;
+    const T* gate;
     T* y;
     i64 m, k, n_size, parts;
     i64 in_channels, out_channels, height, width, out_height, out_width;
@@ -27,15 +29,15 @@ struct ConvForward {
     DEVICE A b(const Args& args, u32, u32 at, u32 column) { return patch(args, at, column); }
     DEVICE void out(const Args& args, u32, u32, u32 row, u32 column, A sum) {
         const u32 area = (u32)(args.out_height * args.out_width);
-        if (args.bias) sum += load(args.bias[row]);
+        if (args.bias) sum += args.bias[row];
         if (args.relu_after && sum < A(0)) sum = A(0);
         store(&args.y[((i64)(column / area) * args.out_channels + row) * area + column % area], sum);
     }
 };
 BLOCKS(conv_forward, Product<ConvForward>)
 
-// gx: rows are input channels, columns input places; x is the cotangent of the output. With `bias` as the gate, an input
-// whose ReLU was convolved: no gradient where it is not positive.
+// gx: rows are input channels, columns input places; x is the cotangent of the output. With an input as the gate whose ReLU was
+// convolved: no gradient where it is not positive.
 struct ConvInput {
     typedef ConvArgs Args;
     DEVICE A a(const Args& args, u32, u32 row, u32 at) {
@@ -55,7 +57,7 @@ struct ConvInput {
     DEVICE void out(const Args& args, u32, u32, u32 row, u32 column, A sum) {
         const u32 area = (u32)(args.height * args.width);
         const i64 at = ((i64)(column / area) * args.in_channels + row) * area + column % area;
-        store(&args.y[at], args.bias && !(load(args.bias[at]) > A(0)) ? A(0) : sum);
+        store(&args.y[at], args.gate && !(load(args.gate[at]) > A(0)) ? A(0) : sum);
     }
 };
 BLOCKS(conv_input, Product<ConvInput>)

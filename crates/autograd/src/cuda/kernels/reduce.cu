@@ -2,16 +2,16 @@
 // Orders of summation depend on sizes only, so a result's bits do too.
 
 // Part p of an axis is p * chunk .. (p + 1) * chunk, cut at the end; sums of parts are [outer, parts, inner].
-struct SumArgs {
+template <class To> struct SumArgs {
     i64 n;
     const T* x;
-    T* y;
+    To* y;
     i64 outer, axis, inner, parts, chunk;
 };
 
 // 32 neighbouring sums a block, 8 threads each.
-struct Columns {
-    typedef SumArgs Args;
+template <class To> struct Columns {
+    typedef SumArgs<To> Args;
     struct State {};
     struct Shared {
         A lanes[THREADS];
@@ -35,11 +35,12 @@ struct Columns {
         }
     }
 };
-BLOCKS(sum_columns, Columns)
+BLOCKS(sum_columns, Columns<T>)
+BLOCKS(sum_columns_wide, Columns<A>)
 
 // One sum a block, for inner = 1.
-struct SumRow {
-    typedef SumArgs Args;
+template <class To> struct SumRow {
+    typedef SumArgs<To> Args;
     typedef A Value;
     DEVICE void join(A& sum, A v) { sum += v; }
     DEVICE A partial(const Args& args, u32 row, u32 thread) {
@@ -51,7 +52,8 @@ struct SumRow {
     }
     DEVICE void finish(const Args& args, u32 row, A sum) { store(&args.y[row], sum); }
 };
-BLOCKS(sum_rows, Row<SumRow>)
+BLOCKS(sum_rows, Row<SumRow<T>>)
+BLOCKS(sum_rows_wide, Row<SumRow<A>>)
 
 struct SoftmaxArgs {
     i64 n;

@@ -3,7 +3,7 @@
 use candle_core::Result;
 
 use super::elementwise::alike_in_order;
-use super::reduce::sum_axis;
+use super::reduce::sum_axis_in;
 use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::BIAS_ACT;
 use crate::cuda::words::{Divisor, words};
@@ -34,6 +34,8 @@ fn run(
     g: Option<&CudaTensor>,
 ) -> Result<CudaTensor> {
     let y = x.like_itself()?;
+    let bias = bias.map(|bias| bias.in_type(x.element().arithmetic())).transpose()?;
+    let bias = bias.as_ref();
     let (channels, inner) = (Divisor(layout.channels), Divisor(layout.inner));
     let (clamps, limit) = (f.clamp.is_some(), f.clamp.unwrap_or(0.0));
     let head = words![x.len(), x, bias, g, &y, channels, inner, number(f.activation), clamps];
@@ -57,7 +59,8 @@ pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &CudaTensor, bias: Option<
     run("bias_act", f, layout, &x, bias, None)
 }
 
-/// `known` is the output, or for some activations the input with its bias. With the bias' cotangent if `sums`.
+/// `known` is the output, or for some activations the input with its bias. With the bias' cotangent, in the type of arithmetic, if
+/// `sums`.
 pub(crate) fn backward(
     f: &BiasAct,
     layout: Layout,
@@ -71,8 +74,9 @@ pub(crate) fn backward(
     let gx = run("bias_act_grad", f, layout, &known, bias, Some(&g.in_order(known.order())?))?;
     let Layout { outer, channels, inner } = layout;
     let sum = || -> Result<CudaTensor> {
-        let planes = if inner == 1 { gx.clone() } else { sum_axis(&gx, (outer * channels, inner, 1))? };
-        Ok(sum_axis(&planes, (1, outer, channels))?.reshape(&[channels]))
+        let element = gx.element().arithmetic();
+        let planes = if inner == 1 { gx.clone() } else { sum_axis_in(&gx, (outer * channels, inner, 1), element)? };
+        Ok(sum_axis_in(&planes, (1, outer, channels), element)?.reshape(&[channels]))
     };
     let gb = if sums { Some(sum()?) } else { None };
     Ok((gx, gb))

@@ -30,13 +30,14 @@ fn run(
     s: &ConvShape,
     sizes: &Sizes,
     [x, w, y]: [&CudaTensor; 3],
-    bias: Option<&CudaTensor>,
+    [bias, gate]: [Option<&CudaTensor>; 2],
     relus: Relus,
 ) -> Result<()> {
+    let bias = bias.map(|bias| bias.in_type(x.element().arithmetic())).transpose()?;
     let Sizes { m, k, n, parts } = *sizes;
     let blocks = if k == 0 { 0 } else { tiles(m, n) * parts };
     let planes = [s.in_channels, s.out_channels, s.height, s.width, s.out_height(), s.out_width()];
-    let product = words![blocks, x, w, bias, y, m, k, n, parts];
+    let product = words![blocks, x, w, bias.as_ref(), gate, y, m, k, n, parts];
     let filter = words![planes, s.kernel, s.stride, s.padding, relus.before, relus.after];
     x.blocks(&CONV, function, &[product, filter].concat())
 }
@@ -128,7 +129,7 @@ pub(crate) fn conv2d(
         return finish(s, y, bias, relus.after);
     }
     let y = x.like(&s.output())?;
-    run("conv_forward", s, &sizes, [&x.planes()?, &w.planes()?, &y], bias, relus)?;
+    run("conv_forward", s, &sizes, [&x.planes()?, &w.planes()?, &y], [bias, None], relus)?;
     as_asked(y)
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn input_gradient(
     }
     let gx = gy.like(&s.input())?;
     let gate = gate.map(CudaTensor::planes).transpose()?;
-    run("conv_input", s, &sizes, [&gy.planes()?, &w.planes()?, &gx], gate.as_ref(), Relus::default())?;
+    run("conv_input", s, &sizes, [&gy.planes()?, &w.planes()?, &gx], [None, gate.as_ref()], Relus::default())?;
     as_asked(gx)
 }
 
@@ -205,10 +206,10 @@ fn plain_filter_gradient(s: &ConvShape, [x, gy]: [&CudaTensor; 2], relu: bool) -
     let parts = parts(tiles(m, n), k);
     let relus = Relus { before: relu, after: false };
     if parts == 1 {
-        run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &gw], None, relus)?;
+        run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &gw], [None; 2], relus)?;
         return Ok(gw.reshape(&filter));
     }
     let sums = x.like(&[parts, m * n])?;
-    run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &sums], None, relus)?;
+    run("conv_filter", s, &Sizes { m, k, n, parts }, [x, gy, &sums], [None; 2], relus)?;
     Ok(sum_axis(&sums, (1, parts, m * n))?.reshape(&filter))
 }

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::layout;
 use crate::cuda::driver::THREADS;
 use crate::cuda::tensor::{CudaTensor, Order};
-use crate::cuda::texts::REDUCE;
+use crate::cuda::texts::{Element, REDUCE};
 use crate::cuda::words::words;
 
 /// Sizes `(outer, axis, inner)` of a dense array seen from one axis.
@@ -19,17 +19,17 @@ const BUSY: usize = 512;
 /// Neighbouring sums of one block, where there is an inner axis: as in `reduce.cu`.
 const COLUMNS: usize = 32;
 
-/// Sums each run in turn, from the last.
-pub(crate) fn sum(x: &CudaTensor, runs: &[AxisRun], shape: &[usize]) -> Result<CudaTensor> {
+/// Sums each run in turn, from the last, in a type: the array's or that of its arithmetic.
+pub(crate) fn sum(x: &CudaTensor, runs: &[AxisRun], shape: &[usize], element: Element) -> Result<CudaTensor> {
     if let (Order::Pixels, [1, channels, 1, 1]) = (x.order(), shape)
         && *channels == x.dims()[1]
     {
         // Channels of pixels are the columns of one matrix.
-        return Ok(sum_axis(x, (1, x.len() / channels, *channels))?.reshape(shape));
+        return Ok(sum_axis_in(x, (1, x.len() / channels, *channels), element)?.reshape(shape));
     }
     let mut sums = x.planes()?;
     for run in runs.iter().rev() {
-        sums = sum_axis(&sums, *run)?;
+        sums = sum_axis_in(&sums, *run, element)?;
     }
     Ok(sums.reshape(shape))
 }
@@ -47,12 +47,22 @@ fn parts(axis: usize, blocks: usize, threads: usize) -> (usize, usize) {
     (axis.max(1).div_ceil(chunk), chunk)
 }
 
-pub(crate) fn sum_axis(x: &CudaTensor, (outer, axis, inner): AxisRun) -> Result<CudaTensor> {
+pub(crate) fn sum_axis(x: &CudaTensor, run: AxisRun) -> Result<CudaTensor> {
+    sum_axis_in(x, run, x.element())
+}
+
+/// [`sum_axis`] in a type: the array's or that of its arithmetic.
+pub(crate) fn sum_axis_in(x: &CudaTensor, (outer, axis, inner): AxisRun, element: Element) -> Result<CudaTensor> {
     let across = if inner == 1 { 1 } else { COLUMNS };
     let (parts, chunk) = parts(axis, (outer * inner).div_ceil(across), THREADS / across);
     let sums = outer * parts * inner;
-    let y = x.like(&[outer, parts, inner])?;
-    let function = if inner == 1 { "sum_rows" } else { "sum_columns" };
+    let y = CudaTensor::new(x.gpu(), element, &[outer, parts, inner])?;
+    let function = match (inner == 1, element == x.element()) {
+        (true, true) => "sum_rows",
+        (true, false) => "sum_rows_wide",
+        (false, true) => "sum_columns",
+        (false, false) => "sum_columns_wide",
+    };
     x.blocks(&REDUCE, function, &words![sums.div_ceil(across), x, &y, outer, axis, inner, parts, chunk])?;
     if parts == 1 { Ok(y) } else { sum_axis(&y, (outer, parts, inner)) }
 }

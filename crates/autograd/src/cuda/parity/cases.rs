@@ -16,6 +16,11 @@ use crate::var::Var;
 
 type Op = Box<dyn Fn(&[Var]) -> Result<Var>>;
 
+/// A filter or a bias in F32 beside images in a half.
+fn exact(array: &Var) -> Result<Var> {
+    if array.dtype() == DType::F64 { Ok(array.clone()) } else { array.to_dtype(DType::F32) }
+}
+
 /// An array of numbers spread over a range.
 pub(super) struct Input {
     pub(super) shape: Vec<usize>,
@@ -139,6 +144,9 @@ fn products(cases: &mut Cases) {
 fn convolutions(cases: &mut Cases) {
     let same = Conv2dConfig::same(3);
     cases.add("conv2d 3x3", &[&[2, 5, 9, 7], &[6, 5, 3, 3], &[6]], move |v| v[0].conv2d(&v[1], Some(&v[2]), same));
+    cases.add("conv2d 3x3, with a bias of F32", &[&[2, 5, 9, 7], &[6, 5, 3, 3], &[6]], move |v| {
+        v[0].conv2d(&v[1], Some(&exact(&v[2])?), same)
+    });
     cases.add("conv2d 1x1", &[&[3, 70, 5, 5], &[66, 70, 1, 1]], |v| v[0].conv2d(&v[1], None, Conv2dConfig::default()));
     let strided = Conv2dConfig { stride: 2, padding: [1, 2] };
     cases.add("conv2d 4x5 stride 2", &[&[2, 3, 9, 10], &[4, 3, 4, 5]], move |v| v[0].conv2d(&v[1], None, strided));
@@ -159,7 +167,6 @@ fn convolutions(cases: &mut Cases) {
         if height != 3 {
             continue;
         }
-        let exact = |w: &Var| if w.dtype() == DType::F64 { Ok(w.clone()) } else { w.to_dtype(DType::F32) };
         cases.add(&format!("upsample2_conv2d {name}, by a filter of F32"), &[&[2, 3, 4, 5], &filter, &[4]], move |v| {
             v[0].upsample2_conv2d(&exact(&v[1])?, Some(&v[2]), config)
         });
@@ -201,6 +208,9 @@ fn activations(cases: &mut Cases) {
             }
         }
         let config = BiasAct::new(activation);
+        cases.add(&format!("bias_act {activation:?}, of F32"), &[&[3, 5, 4], &[5]], move |v| {
+            v[0].bias_act(Some(&exact(&v[1])?), &config)
+        });
         cases.add(&format!("bias_act {activation:?}"), &[&[3, 5, 4]], move |v| v[0].bias_act(None, &config));
     }
 }
