@@ -1,6 +1,8 @@
 //! Ranks whose sums stay on their devices: what a step asks of one of them, with a stand-in for NCCL.
 #![allow(clippy::unwrap_used, clippy::explicit_write, clippy::print_stderr, missing_docs)]
 
+mod support;
+
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,23 +13,16 @@ use frugan_autograd::{Communicator, Device, Ranks, Result};
 use frugan_data::{DataConfig, DataName};
 use frugan_train::{Config, Setup, Trainer};
 
-const BIGGAN: &str = r#"
-[model]
-name = "biggan"
-g_ch = 4
-d_ch = 4
-latent_dim = 16
-shared_dim = 8
-[augment]
-policy = "color,translation,cutout"
-[data]
-name = "synthetic"
+const BIGGAN: &str = concat!(
+    support::biggan!(),
+    "
 [optim]
 batch = 4
 num_d_steps = 4
 [ranks]
 count = 2
-"#;
+"
+);
 
 /// The first of two ranks, of which the other does what this one does.
 #[derive(Clone, Default)]

@@ -1,6 +1,8 @@
 //! Which network steps when, on what, and what the regularisers add.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod support;
+
 use frugan_autograd::Device;
 use frugan_data::{DataConfig, DataName, Splits};
 use frugan_train::{Config, First, Lazy, Trainer};
@@ -11,28 +13,18 @@ fn data() -> Splits {
 }
 
 fn style() -> Config {
-    let text = r#"
-        [model]
-        name = "stylegan2"
-        channel_max = 8
-        latent_dim = 16
-        w_dim = 16
-        mapping_layers = 2
-        [augment]
-        policy = ""
-        [loss]
-        name = "non_saturating"
-        [data]
-        name = "synthetic"
-        num_images = 40
-        [optim]
-        batch = 4
-        num_d_steps = 1
-        first = "g"
-        ema = { halflife_kimg = 0.02 }
-    "#;
-    let text: String = text.lines().map(|line| line.trim().to_string() + "\n").collect();
-    Config::from_toml(&text).unwrap()
+    let text = concat!(
+        support::stylegan2!(),
+        r#"
+num_images = 40
+[optim]
+batch = 4
+num_d_steps = 1
+first = "g"
+ema = { halflife_kimg = 0.02 }
+"#
+    );
+    Config::from_toml(text).unwrap()
 }
 
 fn weights(trainer: &Trainer, of_g: bool) -> Vec<f32> {

@@ -1,6 +1,8 @@
 //! Ranks that share each batch: their weights are those of one process with the whole batch.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod support;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,48 +14,30 @@ use frugan_train::{Config, Member, Room, Setup, Trainer};
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-const BIGGAN: &str = r#"
-[model]
-name = "biggan"
-g_ch = 4
-d_ch = 4
-latent_dim = 16
-shared_dim = 8
-[augment]
-policy = "color,translation,cutout"
+const BIGGAN: &str = concat!(
+    support::biggan!(),
+    r#"
 [loss]
 name = "hinge"
 cr = { weight = 10.0 }
 lecam = { weight = 0.3, start_itr = 2 }
-[data]
-name = "synthetic"
 [optim]
 batch = 8
 num_d_steps = 2
 ema = { decay = 0.9, start_itr = 2 }
-"#;
+"#
+);
 
 /// Path length moves with the mean of the whole batch, minibatch standard deviation with groups of it.
-const STYLEGAN2: &str = r#"
-[model]
-name = "stylegan2"
-channel_max = 8
-latent_dim = 16
-w_dim = 16
-mapping_layers = 2
-style_mixing = 0.5
-[augment]
-policy = ""
+const STYLEGAN2: &str = concat!(
+    support::stylegan2!(),
+    r#"
 [augment.ada]
 p = 0.3
 kimg = 0.5
 interval = 2
-[loss]
-name = "non_saturating"
 [loss.r1]
 [loss.path_length]
-[data]
-name = "synthetic"
 [optim]
 batch = 8
 num_d_steps = 1
@@ -62,7 +46,8 @@ lazy = { g_interval = 4, d_interval = 2 }
 g = { lr = 0.002, beta2 = 0.99 }
 d = { lr = 0.002, beta2 = 0.99 }
 ema = { halflife_kimg = 0.02 }
-"#;
+"#
+);
 
 fn data() -> Splits {
     let config = DataConfig { name: DataName::Synthetic, num_images: Some(64), ..DataConfig::default() };
@@ -140,7 +125,8 @@ fn synchronised_batch_norm_is_that_of_the_whole_batch() {
 
 #[test]
 fn two_ranks_of_stylegan2_are_one_with_the_double_batch() {
-    equal_one_rank(STYLEGAN2, "StyleGAN2");
+    let mixing = "mapping_layers = 2\nstyle_mixing = 0.5";
+    equal_one_rank(&STYLEGAN2.replace("mapping_layers = 2", mixing), "StyleGAN2");
 }
 
 /// The errors of both ranks when the second leaves its place in this way.
