@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use frugan_autograd::Device;
-use support::{Ran, Scratch, results, tiny};
+use support::{Ran, Scratch, has_state, results, tiny};
 
 /// Long enough to be met at work, with a state after every second step.
 const LONG: [&str; 3] = ["train.steps=120", "eval.every_steps=0", "train.sample_every_steps=0"];
@@ -47,13 +47,6 @@ fn follower_of(out: &Path) -> Option<u32> {
     })
 }
 
-fn has_state(run: &Path) -> Option<()> {
-    // Names alone: files come and go meanwhile.
-    let entries = std::fs::read_dir(run).ok()?;
-    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.any(|name| name.starts_with("state-") && !name.starts_with("state-0")).then_some(())
-}
-
 fn kill(signal: &str, process: u32) {
     assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
@@ -64,7 +57,7 @@ fn a_killed_rank_is_named_and_the_same_command_ends_as_an_unbroken_one() {
     let args = |out: &'static str| on_two(&[&["--out", out], &LONG[..]].concat());
     let (broken, whole) = (scratch.path("broken"), scratch.path("whole"));
     let first = spawn(&scratch, &args("broken"));
-    wait_for("state", || has_state(&broken));
+    wait_for("state", || has_state(&broken).then_some(()));
     let follower = wait_for("follower", || follower_of(&broken));
     let killed = Instant::now();
     kill("-KILL", follower);
@@ -89,7 +82,7 @@ fn a_signal_stops_all_ranks_at_a_state_and_a_killed_first_rank_leaves_no_process
     let args = on_two(&["--out", "run", "train.steps=100000", "eval.every_steps=0", "train.sample_every_steps=0"]);
     let run = scratch.path("run");
     let mut first = spawn(&scratch, &args);
-    wait_for("state", || has_state(&run));
+    wait_for("state", || has_state(&run).then_some(()));
     kill("-TERM", first.id());
     assert_eq!(first.wait().unwrap().code(), Some(128 + 15));
     wait_for("end of the follower", || follower_of(&run).is_none().then_some(()));
@@ -139,7 +132,7 @@ impl Joined {
         let run = self.scratch.path(signal);
         let mut command = self.command(signal, &[&LONG[..], &["ranks.through=nccl"], more].concat());
         let first = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_for("state", || has_state(&run));
+        wait_for("state", || has_state(&run).then_some(()));
         let follower = wait_for("follower", || follower_of(&run));
         let sent = Instant::now();
         kill(&format!("-{signal}"), follower);

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{Scratch, contents, results, tiny};
+use support::{Scratch, contents, has_state, results, tiny};
 
 fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
     scratch.frugan(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -121,7 +121,7 @@ fn a_run_directory_has_one_owner_and_a_signal_leaves_a_state() {
         tiny("train", &["--out", "run", "train.steps=100000", "eval.every_steps=0", "train.sample_every_steps=0"]);
     let mut first = spawn(&scratch, &args);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !contents(&scratch.path("run")).keys().any(|name| name.starts_with("state-")) {
+    while !has_state(&scratch.path("run")) {
         assert!(Instant::now() < deadline, "no state after a minute");
         sleep(Duration::from_millis(20));
     }

@@ -102,6 +102,13 @@ fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
+/// Whether a run, which may be live, has a state after its start. Looks at names alone, for its files come and go.
+pub(crate) fn has_state(run: &Path) -> bool {
+    let names = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let step = |name: &str| name.strip_prefix("state-")?.strip_suffix(".safetensors")?.parse::<u64>().ok();
+    names.filter_map(|name| step(name.to_str()?)).any(|step| step > 0)
+}
+
 /// A run's files that are a function of its config alone: all but the log, the events and the lock.
 pub(crate) fn results(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = contents(dir);
