@@ -55,16 +55,6 @@ impl Readings {
         }
     }
 
-    /// Puts numbers that the host knows behind the others.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn put_numbers(&mut self, numbers: &[f64]) -> Result<()> {
-        self.arrive()?;
-        self.here.extend_from_slice(numbers);
-        Ok(())
-    }
-
     fn put_there(&mut self, arrays: &[CudaTensor]) -> Result<()> {
         let len: usize = arrays.iter().map(|array| array.len()).sum();
         if self.there.as_ref().is_some_and(|store| store.used + len > store.array.len()) {

@@ -1,6 +1,8 @@
 //! A run that was interrupted ends with the same bytes as one that was not.
 #![allow(clippy::unwrap_used, clippy::explicit_write, missing_docs)]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -41,25 +43,20 @@ monitor_images = 16
 "#;
 
 /// StyleGAN2 with ADA, lazy R1 and path length at intervals of their own, and a p that moves: what has state of its own.
-const STYLE: &str = r#"
-seed = 3
-device = "cpu"
-[model]
-name = "stylegan2"
-channel_max = 8
-latent_dim = 16
-w_dim = 16
-mapping_layers = 2
-[augment]
-policy = ""
-ada = { pipe = "bgc", controller = "rt", target = -0.9, kimg = 0.2, interval = 2 }
-[loss]
-name = "non_saturating"
-r1 = { gamma = 1.0 }
-path_length = {}
-[data]
-name = "synthetic"
+const STYLE: &str = concat!(
+    "seed = 3\ndevice = \"cpu\"",
+    support::stylegan2!(),
+    r#"
 num_images = 60
+[augment.ada]
+pipe = "bgc"
+controller = "rt"
+target = -0.9
+kimg = 0.2
+interval = 2
+[loss.r1]
+gamma = 1.0
+[loss.path_length]
 [optim]
 batch = 8
 num_d_steps = 1
@@ -80,7 +77,8 @@ save_every_steps = 3
 sample_every_steps = 5
 monitor_images = 16
 nonfinite = "replace"
-"#;
+"#
+);
 
 /// The tricks with draws or a state of their own, all at once.
 const TRICKS: &str = r#"
