@@ -20,7 +20,7 @@ fn a_batch_that_does_not_fit_is_told_one_that_does() {
         let batch = format!("optim.batch={batch}");
         let more = ["data.num_images=200", "train.steps=2", "--device", "emulated", "--out", "run", &batch];
         let mut command = scratch.frugan(&tiny("train", &more));
-        Ran::of(command.env("FRUGAN_EMULATED_MEMORY", (8 << 20).to_string()).output().unwrap())
+        Ran::of(command.env("FRUGAN_EMULATED_MEMORY", (8 << 20).to_string()))
     };
     let refused = run("160");
     assert_eq!(refused.code, Some(2), "{}", refused.err);

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use frugan_autograd::Device;
-use support::{Ran, Scratch, has_state, results, tiny};
+use support::{Ran, Scratch, code, has_state, results, tiny};
 
 /// Long enough to be met at work, with a state after every second step.
 const LONG: [&str; 3] = ["train.steps=120", "eval.every_steps=0", "train.sample_every_steps=0"];
@@ -61,7 +61,7 @@ fn a_killed_rank_is_named_and_the_same_command_ends_as_an_unbroken_one() {
     let follower = wait_for("follower", || follower_of(&broken));
     let killed = Instant::now();
     kill("-KILL", follower);
-    let first = Ran::of(first.wait_with_output().unwrap());
+    let first = Ran::to_the_end(first);
     assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
     assert_eq!(first.code, Some(1), "{}", first.err);
     let named = format!("error: rank 1 (process {follower}) ended at step ");
@@ -84,7 +84,7 @@ fn a_signal_stops_all_ranks_at_a_state_and_a_killed_first_rank_leaves_no_process
     let mut first = spawn(&scratch, &args);
     wait_for("state", || has_state(&run).then_some(()));
     kill("-TERM", first.id());
-    assert_eq!(first.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(code(&mut first), Some(128 + 15));
     wait_for("end of the follower", || follower_of(&run).is_none().then_some(()));
 
     let mut second = spawn(&scratch, &args);
@@ -124,7 +124,7 @@ impl Joined {
     }
 
     fn run(&self, out: &str, more: &[&str]) -> Ran {
-        Ran::of(self.command(out, more).output().unwrap()).succeeded()
+        Ran::of(&mut self.command(out, more)).succeeded()
     }
 
     /// The words of a run whose second rank was sent a signal once it had a state, and how long they took.
@@ -136,7 +136,7 @@ impl Joined {
         let follower = wait_for("follower", || follower_of(&run));
         let sent = Instant::now();
         kill(&format!("-{signal}"), follower);
-        let first = Ran::of(first.wait_with_output().unwrap());
+        let first = Ran::to_the_end(first);
         assert_eq!(first.code, Some(1), "{}", first.err);
         (follower, first.err, sent.elapsed())
     }

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{Scratch, contents, has_state, results, tiny};
+use support::{Ran, Scratch, code, contents, has_state, results, tiny};
 
 fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
     scratch.frugan(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -108,8 +108,7 @@ fn one_and_two_threads_give_the_same_bytes() {
     let scratch = Scratch::new();
     for threads in ["1", "2"] {
         let args = tiny("train", &["--out", threads]);
-        let status = scratch.frugan(&args).env("RAYON_NUM_THREADS", threads).output().unwrap().status;
-        assert!(status.success());
+        Ran::of(scratch.frugan(&args).env("RAYON_NUM_THREADS", threads)).succeeded();
     }
     assert_eq!(differences(&scratch, "1", "2"), [""; 0]);
 }
@@ -131,7 +130,7 @@ fn a_run_directory_has_one_owner_and_a_signal_leaves_a_state() {
 
     let pid = first.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(first.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(code(&mut first), Some(128 + 15));
     let states = contents(&scratch.path("run")).into_keys().filter(|name| name.starts_with("state-"));
     let last =
         states.filter_map(|name| name.strip_prefix("state-")?.strip_suffix(".safetensors")?.parse::<u64>().ok()).max();
@@ -141,5 +140,5 @@ fn a_run_directory_has_one_owner_and_a_signal_leaves_a_state() {
     assert!(resumed.ends_with(&format!("resumed at step {}", last.unwrap())), "{resumed}");
     assert!(std::process::Command::new("kill").args(["-INT", &third.id().to_string()]).status().unwrap().success());
     assert!(lines.any(|line| line.contains("stopped at step")));
-    assert_eq!(third.wait().unwrap().code(), Some(128 + 2));
+    assert_eq!(code(&mut third), Some(128 + 2));
 }

@@ -3,8 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Stdio};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// No test's program runs longer on two slow cores; one that does hangs, and is to fail here and not at a runner's wall.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// A folder for one test; the binary's caches and data lie in it too, so nothing of the user's is seen.
 pub(crate) struct Scratch {
@@ -38,7 +44,7 @@ impl Scratch {
 
     /// Runs to the end; the output's texts.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        Ran::of(self.frugan(args).output().unwrap())
+        Ran::of(&mut self.frugan(args))
     }
 }
 
@@ -49,15 +55,60 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn of(output: Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    /// Runs a command to its end.
+    #[track_caller]
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self::to_the_end(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits for a process's end; kills it with those that it started, and fails, if it does not come.
+    #[track_caller]
+    pub(crate) fn to_the_end(mut child: Child) -> Self {
+        let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
+        let text = |reader: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&reader.join().unwrap()).into_owned();
+        let code = code(&mut child);
+        // Where it was killed, `code` fails; who holds its pipes beyond its end is a bug that the deadline is to show too.
+        let deadline = Instant::now() + LONGEST;
+        while !(out.is_finished() && err.is_finished()) {
+            assert!(Instant::now() < deadline, "a process that it started lives on and holds its output");
+            sleep(Duration::from_millis(5));
+        }
+        Self { code, out: text(out), err: text(err) }
     }
 
     #[track_caller]
     pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{}\n{}", self.err, self.out);
         self
+    }
+}
+
+/// All that comes out of a pipe, if there is one.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        bytes
+    })
+}
+
+/// The exit code of a process that ends in time.
+#[track_caller]
+pub(crate) fn code(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() >= deadline {
+            let id = child.id();
+            let started = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            for process in started.split_whitespace().chain([id.to_string().as_str()]) {
+                let _ = Command::new("kill").args(["-KILL", process]).status();
+            }
+            panic!("process {id} did not end within {} s", LONGEST.as_secs());
+        }
+        sleep(Duration::from_millis(5));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,76 +17,12 @@ use frugan_autograd::cuda::Joined;
 use super::link::{Frame, Link, Silence};
 use crate::error::{Error, Result};
 
-/// How long a follower waits beyond the time that rank 0 gives the others: rank 0 knows who is missing.
+/// How long a follower waits beyond the time that rank 0 gives the others: rank 0 knows who is missing. So long do all wait beyond
+/// that for devices whose ranks are all there.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What a place in memory should have free: two files a rank with 8 bytes for each weight of a network.
-const ROOM_BYTES: u64 = 2 << 30;
-
-/// The folder in which the ranks of one run find each other, in memory where the machine has such a place.
-#[derive(Debug)]
-pub struct Room {
-    dir: tempfile::TempDir,
-}
-
-impl Room {
-    /// A new one, which goes when this is dropped.
-    ///
-    /// # Errors
-    /// If no folder can be made.
-    pub fn new() -> Result<Self> {
-        let memory = Path::new("/dev/shm");
-        // Containers often have 64 MiB there.
-        let is_roomy = rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize >= ROOM_BYTES);
-        let place = if is_roomy { memory.to_path_buf() } else { std::env::temp_dir() };
-        let made = tempfile::Builder::new().prefix("frugan-").tempdir_in(&place);
-        Ok(Self { dir: made.map_err(Error::file("create", place))? })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Rank 0's place, once the others have come; `ended` says in words whether one of them cannot come any more.
-    ///
-    /// # Errors
-    /// If one does not come in time.
-    pub fn lead(self, size: usize, timeout: Duration, mut ended: impl FnMut() -> Option<String>) -> Result<Member> {
-        let lost = |text: String| Error::Ranks(text);
-        let path = self.path().join("hub");
-        let listener = UnixListener::bind(&path).map_err(Error::file("create", &path))?;
-        listener.set_nonblocking(true).map_err(Error::file("open", &path))?;
-        let started = Instant::now();
-        let mut links: Vec<Option<(Link, u64)>> = (1..size).map(|_| None).collect();
-        while links.iter().any(Option::is_none) {
-            if let Some(why) = ended() {
-                return Err(lost(why));
-            }
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false).map_err(Error::file("open", &path))?;
-                    let mut link = Link::new(stream, timeout).map_err(Error::file("open", &path))?;
-                    if let Ok(Frame::Hello { rank, process }) = link.receive(Some(timeout))
-                        && let Some(place) = (rank as usize).checked_sub(1).and_then(|i| links.get_mut(i))
-                    {
-                        *place = Some((link, process));
-                    }
-                }
-                Err(_) if started.elapsed() > timeout => {
-                    let missing = links.iter().position(Option::is_none).unwrap_or_default() + 1;
-                    return Err(lost(format!("rank {missing} did not come within {} s", timeout.as_secs_f64())));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
-        }
-        let (links, processes) = links.into_iter().flatten().unzip();
-        let member = Member::new(self.path(), 0, size, Side::Hub { links, processes }, timeout)?;
-        // All have opened all files when the first exchange ends: from here on nothing is left behind by a kill.
-        member.exchange(&mut [])?;
-        Ok(member)
-    }
-}
+/// After which part of that time who is waited for is asked whether it is there.
+const ASK: u32 = 10;
 
 /// One rank of a run.
 pub struct Member {
@@ -115,6 +51,11 @@ enum Side {
 }
 
 impl Member {
+    /// Rank 0's place, with the others in the order of their numbers.
+    pub(super) fn lead(dir: &Path, links: Vec<Link>, processes: Vec<u64>, timeout: Duration) -> Result<Self> {
+        Self::new(dir, 0, 1 + links.len(), Side::Hub { links, processes }, timeout)
+    }
+
     /// A follower's place in the room at `dir`; `ended` says in words whether rank 0 cannot come any more.
     ///
     /// # Errors
@@ -200,7 +141,7 @@ impl Member {
         let mut inner = self.lock();
         let Side::Spoke(link) = &mut inner.side else { return Err(Error::Ranks("rank 0 takes no orders".into())) };
         match link.receive(None) {
-            Ok(Frame::Lost { rank, step }) => Err(inner.was_told(rank, step)),
+            Ok(Frame::Lost { rank, step, how }) => Err(self.was_told(&mut inner, rank, step, how)),
             Ok(frame) => {
                 if let Frame::Step { step } | Frame::Begin { step, .. } = frame {
                     inner.step = step;
@@ -253,7 +194,7 @@ impl Member {
                 let sent = link.send(arrived);
                 match sent.and_then(|()| link.receive(Some(self.timeout + GRACE))) {
                     Ok(Frame::Go { exchange: of }) if of == exchange => None,
-                    Ok(Frame::Lost { rank, step }) => return Err(inner.was_told(rank, step)),
+                    Ok(Frame::Lost { rank, step, how }) => return Err(self.was_told(inner, rank, step, how)),
                     Ok(_) => Some((0, Silence::Strays)),
                     Err(why) => Some((0, why)),
                 }
@@ -279,23 +220,51 @@ impl Member {
         lost.map_or(Ok(()), |(rank, why)| Err(self.lose(&mut inner, rank, why)))
     }
 
-    /// Whether all are there, asked while this rank has been waiting for its device for so long. Who has come to fewer sums than
-    /// this one has that long at most.
+    /// Whether all are there, asked while this rank has been waiting for its device for so long. A rank that has come to fewer sums
+    /// than this one, or does not say that it is there, has that long at most.
     pub(super) fn watch(&self, waited: Duration) -> Result<()> {
         let mut inner = self.lock();
         let is_over = self.look(&mut inner)?;
-        let came = inner.came;
-        let is_late = |link: &Link| link.came() < came;
+        let (came, asks) = (inner.came, waited >= self.timeout / ASK);
+        let is_lost = |link: &Link| link.came() < came || link.is_asked();
+        let mut patience = self.timeout;
         let lost = match &mut inner.side {
-            Side::Hub { links, .. } if waited >= self.timeout => {
-                links.iter().position(is_late).map(|i| (i + 1, Silence::Hangs))
+            Side::Hub { links, .. } if waited >= patience => {
+                links.iter().position(is_lost).map(|i| (i + 1, Silence::Hangs))
             }
-            Side::Spoke(link) if waited >= self.timeout + GRACE && is_late(link) => Some((0, Silence::Hangs)),
+            Side::Hub { links, .. } if asks => {
+                links.iter_mut().enumerate().find_map(|(i, link)| link.ask().err().map(|how| (i + 1, how)))
+            }
+            Side::Hub { .. } => None,
             // It did not wait for what this rank waits for.
-            Side::Spoke(_) if waited >= GRACE && is_over => Some((0, Silence::Gone)),
-            _ => None,
+            Side::Spoke(_) if is_over => (waited >= GRACE).then_some((0, Silence::Gone)),
+            Side::Spoke(link) => {
+                patience += GRACE;
+                if waited >= patience {
+                    is_lost(link).then_some((0, Silence::Hangs))
+                } else if asks {
+                    link.ask().err().map(|how| (0, how))
+                } else {
+                    None
+                }
+            }
         };
-        lost.map_or(Ok(()), |(rank, why)| Err(self.lose(&mut inner, rank, why)))
+        match lost {
+            Some((rank, how)) => Err(self.lose(&mut inner, rank, how)),
+            None if waited >= patience + GRACE => Err(self.give_up(&mut inner, waited)),
+            None => Ok(()),
+        }
+    }
+
+    /// All ranks are there and have come to this sum, which their devices do not end.
+    fn give_up(&self, inner: &mut Inner, waited: Duration) -> Error {
+        inner.failure = Some(format!(
+            "the devices have not ended a sum over ranks at step {} for {} s, though every rank has come to it: \
+             NCCL_DEBUG=INFO says what NCCL makes of this machine, ranks.through = \"host\" goes without it",
+            inner.step,
+            waited.as_secs()
+        ));
+        Error::Ranks(inner.failure.clone().unwrap_or_default())
     }
 
     /// Whether rank 0 has ended the run; an error if any other is gone or was lost. Does not wait.
@@ -306,7 +275,7 @@ impl Member {
                 looks.filter_map(|(i, link)| link.look().err().map(|why| (i + 1, why))).next()
             }
             Side::Spoke(link) => match link.look() {
-                Ok(Some(Frame::Lost { rank, step })) => return Err(inner.was_told(rank, step)),
+                Ok(Some(Frame::Lost { rank, step, how })) => return Err(self.was_told(inner, rank, step, how)),
                 Ok(frame) => return Ok(frame == Some(Frame::End)),
                 Err(why) => Some((0, why)),
             },
@@ -315,40 +284,38 @@ impl Member {
     }
 
     /// Notes who is lost, and tells the others.
-    fn lose(&self, inner: &mut Inner, rank: usize, why: Silence) -> Error {
+    fn lose(&self, inner: &mut Inner, rank: usize, how: Silence) -> Error {
         let step = inner.step;
-        let mut text = format!("rank {rank}");
+        let mut name = format!("rank {rank}");
         if let Side::Hub { links, processes } = &mut inner.side {
-            let frame = Frame::Lost { rank: rank as u64, step };
+            let frame = Frame::Lost { rank: rank as u64, step, how };
             for (_, link) in links.iter_mut().enumerate().filter(|(i, _)| i + 1 != rank) {
                 // Another that is gone too is no further news.
                 let _ = link.send(frame);
             }
-            text.push_str(&format!(" (process {})", processes[rank - 1]));
+            name.push_str(&format!(" (process {})", processes[rank - 1]));
         }
-        match why {
-            Silence::Gone => text.push_str(&format!(" ended at step {step}")),
-            Silence::Hangs => {
-                text.push_str(&format!(" has not answered for {} s at step {step}", self.timeout.as_secs_f64()));
-            }
-            Silence::Strays => text.push_str(&format!(" is not in the exchange of the others at step {step}")),
-        }
-        text.push_str("; the same command goes on from the last state");
+        self.note(inner, &name, step, how)
+    }
+
+    /// Rank 0 has told of a loss.
+    fn was_told(&self, inner: &mut Inner, rank: u64, step: u64, how: Silence) -> Error {
+        self.note(inner, &format!("rank {rank}"), step, how)
+    }
+
+    fn note(&self, inner: &mut Inner, name: &str, step: u64, how: Silence) -> Error {
+        let what = match how {
+            Silence::Gone => "ended".to_owned(),
+            Silence::Hangs => format!("has not answered for {} s", self.timeout.as_secs_f64()),
+            Silence::Strays => "is not in the exchange of the others".to_owned(),
+        };
+        let text = format!("{name} {what} at step {step}; the same command goes on from the last state");
         inner.failure = Some(text.clone());
         Error::Ranks(text)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Rank 0 has told of a loss.
-    fn was_told(&mut self, rank: u64, step: u64) -> Error {
-        let text = format!("rank {rank} ended at step {step}");
-        self.failure = Some(text.clone());
-        Error::Ranks(text)
     }
 }
 
@@ -395,5 +362,91 @@ impl Communicator for Sums {
 
     fn announce(&self) -> frugan_autograd::Result<()> {
         self.member.come().map_err(tensor_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ranks::Room;
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    /// Three members in one process; files and sockets as between processes.
+    fn three() -> [Member; 3] {
+        let room = Room::new().unwrap();
+        let dir = room.path().to_path_buf();
+        std::thread::scope(|scope| {
+            let [one, two] = [1, 2].map(|rank| {
+                let dir = &dir;
+                scope.spawn(move || Member::join(dir, rank, 3, TIMEOUT, || None).unwrap())
+            });
+            let zero = room.lead(3, TIMEOUT, || None).unwrap();
+            [zero, one.join().unwrap(), two.join().unwrap()]
+        })
+    }
+
+    fn words(result: Result<()>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn who_waits_for_a_device_asks_and_names_who_does_not_answer() {
+        let [zero, one, two] = three();
+        for member in [&zero, &one, &two] {
+            member.come().unwrap();
+        }
+        zero.watch(TIMEOUT / 5).unwrap();
+        one.watch(Duration::ZERO).unwrap();
+        let named = words(zero.watch(TIMEOUT));
+        assert!(
+            named.starts_with("rank 2 (process ") && named.contains(" has not answered for 20 s at step 0"),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn who_comes_to_fewer_sums_is_named_to_all_though_it_is_there() {
+        let [zero, one, two] = three();
+        zero.come().unwrap();
+        two.come().unwrap();
+        zero.watch(TIMEOUT / 5).unwrap();
+        one.watch(Duration::ZERO).unwrap();
+        two.watch(Duration::ZERO).unwrap();
+        zero.watch(TIMEOUT - Duration::from_millis(1)).unwrap();
+        let named = words(zero.watch(TIMEOUT));
+        assert!(named.starts_with("rank 1 (process ") && named.contains(" has not answered for 20 s"), "{named}");
+        let told = words(two.watch(Duration::ZERO));
+        assert!(told.starts_with("rank 1 has not answered for 20 s at step 0; "), "{told}");
+        assert_eq!(two.failure(), Some(told));
+    }
+
+    #[test]
+    fn a_follower_waits_for_rank_0_a_little_longer() {
+        let [zero, one, _two] = three();
+        one.come().unwrap();
+        one.watch(TIMEOUT + GRACE - Duration::from_millis(1)).unwrap();
+        assert_eq!(words(one.watch(TIMEOUT + GRACE)).split(" at ").next(), Some("rank 0 has not answered for 20 s"));
+        drop(zero);
+    }
+
+    #[test]
+    fn devices_that_do_not_end_what_all_have_come_to_are_given_up() {
+        let [zero, one, two] = three();
+        for member in [&zero, &one, &two] {
+            member.come().unwrap();
+        }
+        zero.watch(TIMEOUT / 5).unwrap();
+        for member in [&one, &two] {
+            member.watch(Duration::ZERO).unwrap();
+        }
+        zero.watch(TIMEOUT + GRACE - Duration::from_millis(1)).unwrap();
+        let words = words(zero.watch(TIMEOUT + GRACE));
+        assert!(words.starts_with("the devices have not ended a sum over ranks at step 0 for 30 s, though"), "{words}");
+        assert!(one.watch(GRACE - Duration::from_millis(1)).is_ok());
+        drop(zero);
+        assert!(one.watch(Duration::ZERO).is_ok(), "it ended the run");
+        assert!(one.watch(GRACE).is_err());
     }
 }

@@ -6,6 +6,7 @@
 mod follow;
 mod link;
 mod member;
+mod room;
 mod through;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 pub use follow::follow;
-pub use member::{Member, Room};
+pub use member::Member;
+pub use room::Room;
 pub use through::Through;
 
 /// `[ranks]`: processes that share each batch, one a GPU.
