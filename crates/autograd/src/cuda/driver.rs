@@ -92,6 +92,12 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
     /// Whether all queued work is done.
     fn is_idle(&self) -> Result<bool>;
 
+    /// Notes the time at which the device comes to this place in its work.
+    fn mark(&self) -> Result<()>;
+
+    /// Waits for all queued work, and gives the seconds from each odd mark to the one behind it. They are forgotten.
+    fn between_marks(&self) -> Result<Vec<f64>>;
+
     /// Makes one request of a reel's work, without running it; `None` if the driver cannot.
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>>;
 }

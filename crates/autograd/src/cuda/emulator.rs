@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use candle_core::{Result, bail};
 
@@ -64,6 +65,7 @@ pub(crate) struct Emulator {
     reserved: AtomicUsize,
     /// The other ranks, if the device is one of several.
     peers: Mutex<Option<Arc<Peers>>>,
+    marks: Mutex<Vec<Instant>>,
     /// What was reserved; freed with the emulator.
     memory: Arc<Mutex<Vec<Vec<u128>>>>,
 }
@@ -180,6 +182,7 @@ impl Emulator {
                     idle: std::env::var("FRUGAN_EMULATED_KERNELS").as_deref() == Ok("none"),
                     reserved: AtomicUsize::new(0),
                     peers: Mutex::default(),
+                    marks: Mutex::default(),
                     compiler,
                     version,
                     modules: Mutex::default(),
@@ -332,6 +335,16 @@ impl Driver for Emulator {
 
     fn is_idle(&self) -> Result<bool> {
         Ok(true)
+    }
+
+    fn mark(&self) -> Result<()> {
+        lock(&self.marks).push(Instant::now());
+        Ok(())
+    }
+
+    fn between_marks(&self) -> Result<Vec<f64>> {
+        let marks = std::mem::take(&mut *lock(&self.marks));
+        Ok(marks.as_chunks().0.iter().map(|[from, to]| to.duration_since(*from).as_secs_f64()).collect())
     }
 
     fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {

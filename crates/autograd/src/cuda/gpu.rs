@@ -15,6 +15,7 @@ use super::graphs::Graphs;
 use super::library::{Call, OverRanks};
 use super::nccl::{Peers, RanksId, Watch};
 use super::pool::{Pool, lock};
+use super::profile::{Asked, Spent, together};
 use super::texts::Element;
 use super::words::Address;
 use super::work::{Reel, Work};
@@ -67,6 +68,8 @@ pub(crate) struct Gpu {
     peers: Mutex<Option<Arc<Peers>>>,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,
+    /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
+    profile: Mutex<Option<Vec<Asked>>>,
 }
 
 /// Work that waits, and the graphs that such work was made into.
@@ -102,6 +105,7 @@ impl Gpu {
             counts: Counts::default(),
             peers: Mutex::default(),
             constants: Mutex::default(),
+            profile: Mutex::default(),
         }
     }
 
@@ -190,9 +194,32 @@ impl Gpu {
         Ok(result)
     }
 
+    /// What all that `f` asks for takes, each by itself and nothing put off.
+    pub(crate) fn profile<R>(&self, f: impl FnOnce() -> R) -> Result<(R, Vec<Spent>)> {
+        self.synchronise()?;
+        *lock(&self.profile) = Some(Vec::new());
+        let result = f();
+        let asked = lock(&self.profile).take().unwrap_or_default();
+        Ok((result, together(&asked, &self.driver.between_marks()?)))
+    }
+
+    /// Asks the driver, and notes the time where somebody wants to know.
+    fn ask(&self, asked: Asked, work: impl FnOnce(&dyn Driver) -> Result<()>) -> Result<()> {
+        let mut profile = lock(&self.profile);
+        let Some(profile) = &mut *profile else {
+            drop(profile);
+            return work(self.driver());
+        };
+        self.driver.mark()?;
+        let done = work(self.driver());
+        self.driver.mark()?;
+        profile.push(asked);
+        done
+    }
+
     /// Adds to the work that is put off, if it is now.
     fn put_off(&self, add: impl FnOnce(&mut Reel)) -> bool {
-        let now = self.putting_off.load(Ordering::SeqCst) > 0;
+        let now = self.putting_off.load(Ordering::SeqCst) > 0 && lock(&self.profile).is_none();
         if now {
             add(&mut lock(&self.put_off).reel);
         }
@@ -240,7 +267,7 @@ impl Gpu {
             return Ok(());
         }
         add(&self.counts.launches, 1);
-        self.driver.launch(kernel, blocks, words)
+        self.ask(Asked::Kernel { kernel, n }, |driver| driver.launch(kernel, blocks, words))
     }
 
     /// A library's way to do the call; `None` if none serves it.
@@ -257,7 +284,7 @@ impl Gpu {
             return Ok(());
         }
         add(&self.counts.launches, 1);
-        self.driver.call(&call, arrays, workspace)
+        self.ask(Asked::Call(call), |driver| driver.call(&call, arrays, workspace))
     }
 
     /// Makes the device one of several ranks', once all have come.
@@ -321,7 +348,7 @@ impl Gpu {
             return Ok(());
         }
         add(&self.counts.uploads, 1);
-        self.driver.upload(to.0, bytes)
+        self.ask(Asked::Upload(bytes.len()), |driver| driver.upload(to.0, bytes))
     }
 
     pub(crate) fn download(&self, from: Address, bytes: &mut [u8]) -> Result<()> {
@@ -334,7 +361,7 @@ impl Gpu {
         if bytes == 0 || self.put_off(|reel| reel.work.push(Work::Copy { to: to.0, from: from.0, bytes })) {
             return Ok(());
         }
-        self.driver.copy(to.0, from.0, bytes)
+        self.ask(Asked::Copy(bytes), |driver| driver.copy(to.0, from.0, bytes))
     }
 
     pub(crate) fn synchronise(&self) -> Result<()> {

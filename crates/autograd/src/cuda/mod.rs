@@ -32,6 +32,7 @@ mod nccl;
 mod nvidia;
 mod parity;
 mod pool;
+mod profile;
 mod prove;
 pub(crate) mod tensor;
 pub(crate) mod texts;
@@ -48,6 +49,7 @@ pub use gpu::Counters;
 pub use libraries::{Found, Missing, Part, find};
 pub use nccl::{RanksId, Watch};
 pub use parity::{Parity, compare};
+pub use profile::Spent;
 pub use prove::{prove, prove_sums};
 
 use driver::Driver;
@@ -164,6 +166,15 @@ pub fn without_tf32<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
 /// If the device fails.
 pub fn as_graphs<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
     if device == Device::Cpu { Ok(f()) } else { open(device)?.as_graphs(f) }
+}
+
+/// Runs `f` with nothing put off, and gives what the device did in it and how long each kind of request took, the longest first. For
+/// measurements: it waits at its beginning and end, and notes two times a request.
+///
+/// # Errors
+/// If the device fails.
+pub fn profile<R>(device: Device, f: impl FnOnce() -> R) -> Result<(R, Vec<Spent>)> {
+    open(device)?.profile(f)
 }
 
 /// A device's place among those of other ranks, which it keeps as long as this lives.

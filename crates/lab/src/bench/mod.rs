@@ -1,6 +1,7 @@
 //! `frugan bench NAME`: seconds a piece of training and the peak of memory, for `cargo xtask ratio`.
 
 mod augmentation;
+mod kernels;
 pub(crate) mod training;
 
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// f32, or on a GPU tf32 or bf16
     #[arg(long, value_parser = ["f32", "tf32", "bf16"], default_value = "f32")]
     precision: String,
+    /// On a GPU: lists the kernels and library calls of one iteration behind it, with the time that each kind takes
+    #[arg(long)]
+    kernels: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -59,10 +63,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if device != Device::Cpu && !matches!(args.name, Name::Biggan | Name::StyleGan2) {
         return Err(input(format!("--device {device}: only biggan and stylegan2 are timed there")));
     }
+    if device == Device::Cpu && args.kernels {
+        return Err(input("--kernels: the CPU has none to list; choose --device cuda"));
+    }
     let batch = |default| args.batch.unwrap_or(default) as usize;
     match args.name {
-        Name::Biggan => training::biggan(iterations, batch(50), (device, precision))?,
-        Name::StyleGan2 => training::stylegan2(iterations, batch(8), (device, precision))?,
+        Name::Biggan => {
+            let mut trainer = training::biggan(iterations, batch(50), (device, precision))?;
+            if args.kernels {
+                kernels::print(&mut trainer, device, 1)?;
+            }
+        }
+        Name::StyleGan2 => {
+            let (mut trainer, cycle) = training::stylegan2(iterations, batch(8), (device, precision))?;
+            if args.kernels {
+                kernels::print(&mut trainer, device, cycle)?;
+            }
+        }
         Name::StyleGan2R1 => training::r1(iterations, batch(8))?,
         Name::Ada => augmentation::ada(iterations, batch(64))?,
         Name::DiffAugment => augmentation::diffaugment(iterations, batch(64))?,

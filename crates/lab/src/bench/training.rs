@@ -16,25 +16,25 @@ const SIDE: usize = 32;
 const PER_WAIT: u32 = 5;
 
 /// BigGAN's iterations.
-pub(super) fn biggan(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
+pub(super) fn biggan(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<Trainer> {
     let (device, mut trainer) = (place.0, biggan_trainer(batch, place)?);
     let at_once = if device.runs_graphs() { PER_WAIT } else { 1 };
     for _ in 0..iterations {
         print_iteration(steps(&mut trainer, device, at_once)?);
     }
-    Ok(())
+    Ok(trainer)
 }
 
 /// StyleGAN2's iterations: on a GPU whole cycles of the lazy R1 step; on the CPU one with it and one without, weighted as they
-/// come in a cycle.
-pub(super) fn stylegan2(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<()> {
+/// come in a cycle. The trainer, and the iterations of a cycle.
+pub(super) fn stylegan2(iterations: u32, batch: usize, place: (Device, Precision)) -> Result<(Trainer, u32)> {
     let interval = lazy(&stylegan2_config()?)?.d_interval;
     let (device, mut trainer) = (place.0, stylegan2_trainer(batch, place)?);
     if device.runs_graphs() {
         for _ in 0..iterations {
             print_iteration(steps(&mut trainer, device, interval as u32)?);
         }
-        return Ok(());
+        return Ok((trainer, interval as u32));
     }
     for cycle in 0..u64::from(iterations) {
         trainer.itr = cycle * interval;
@@ -42,7 +42,7 @@ pub(super) fn stylegan2(iterations: u32, batch: usize, place: (Device, Precision
         let plain = step(&mut trainer, device)?;
         print_iteration((with_r1 + (interval - 1) as f64 * plain) / interval as f64);
     }
-    Ok(())
+    Ok((trainer, interval as u32))
 }
 
 /// StyleGAN2's R1 step: D's gradient by the images, that gradient's by D's weights, and Adam.

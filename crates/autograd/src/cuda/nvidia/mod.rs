@@ -47,6 +47,7 @@ pub(crate) struct Nvidia {
     stages: Mutex<Stages>,
     /// The other ranks, if the device is one of several.
     peers: Mutex<Option<Arc<Peers>>>,
+    marks: Mutex<Vec<sys::CUevent>>,
 }
 
 /// A device that this layer opened: its primary context, and a stream.
@@ -89,6 +90,14 @@ unsafe impl Sync for Nvidia {}
 
 fn failed(what: &str) -> impl FnOnce(cudarc::driver::DriverError) -> Error + '_ {
     move |error| Error::Msg(format!("CUDA: {what}: {error}"))
+}
+
+/// The CUDA that the driver serves: 12030 is 12.3.
+fn driver_version() -> Result<i32> {
+    let mut version = 0;
+    // SAFETY: writes one number.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed("no version"))?;
+    Ok(version)
 }
 
 /// Of a query: whether what was asked about is done.
@@ -157,9 +166,7 @@ impl Nvidia {
         let name = result::device::get_name(device).map_err(failed("no name"))?;
         let major = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = capability(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-        let mut driver = 0;
-        // SAFETY: writes one number.
-        unsafe { sys::cuDriverGetVersion(&mut driver) }.result().map_err(failed("no version"))?;
+        let driver = driver_version()?;
         let driver = format!("CUDA {}.{}", driver / 1000, driver % 1000 / 10);
         Ok(Self {
             name: format!("{name} (compute capability {major}.{minor}, driver for {driver})"),
@@ -173,6 +180,7 @@ impl Nvidia {
             libraries: Mutex::default(),
             stages: Mutex::default(),
             peers: Mutex::default(),
+            marks: Mutex::default(),
         })
     }
 
@@ -187,6 +195,15 @@ impl Nvidia {
         bail!("no library serves {call:?}")
     }
 
+    /// Enters the context for a call in which the driver may wait for the device: there a rank would not see that another is gone.
+    fn enter_to_wait(&self) -> Result<()> {
+        self.enter()?;
+        match lock(&self.peers).clone() {
+            Some(peers) => peers.wait(|| self.is_idle()),
+            None => Ok(()),
+        }
+    }
+
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
         let mut modules = lock(&self.modules);
         let key = (kernel.text.name, kernel.element);
@@ -194,6 +211,7 @@ impl Nvidia {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let code = machine_code(kernel.text, kernel.element, &self.arch)?;
+                self.enter_to_wait()?;
                 // SAFETY: machine code that NVRTC made for this architecture.
                 let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
                 free.insert(Module { handle, functions: BTreeMap::new() })
@@ -221,7 +239,7 @@ impl Driver for Nvidia {
     }
 
     fn reserve(&self, bytes: usize) -> Result<u64> {
-        self.enter()?;
+        self.enter_to_wait()?;
         // SAFETY: freed in `drop`.
         let address = unsafe { result::malloc_sync(bytes) }.map_err(failed("no memory"))?;
         lock(&self.memory).push(address);
@@ -239,13 +257,13 @@ impl Driver for Nvidia {
     }
 
     fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
-        self.enter()?;
+        self.enter_to_wait()?;
         // SAFETY: the arena's block has that many bytes; the driver stages pageable memory before it returns.
         unsafe { result::memcpy_htod_async(to, from, self.stream) }.map_err(failed("upload"))
     }
 
     fn download(&self, from: u64, to: &mut [u8]) -> Result<()> {
-        self.enter()?;
+        self.enter_to_wait()?;
         // SAFETY: the arena's block has that many bytes, and the copy is over before `to` can go.
         unsafe { result::memcpy_dtoh_async(to, from, self.stream) }.map_err(failed("download"))?;
         self.synchronise()
@@ -258,12 +276,9 @@ impl Driver for Nvidia {
     }
 
     fn synchronise(&self) -> Result<()> {
-        self.enter()?;
-        match lock(&self.peers).clone() {
-            // SAFETY: a live stream.
-            None => unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed")),
-            Some(peers) => peers.wait(|| self.is_idle()),
-        }
+        self.enter_to_wait()?;
+        // SAFETY: a live stream.
+        unsafe { result::stream::synchronize(self.stream) }.map_err(failed("a kernel failed"))
     }
 
     fn enter(&self) -> Result<()> {
@@ -299,8 +314,37 @@ impl Driver for Nvidia {
         self.call_library(call, arrays, workspace)
     }
 
-    fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
+    fn mark(&self) -> Result<()> {
+        /// The first whose events are compared by `cuEventElapsedTime_v2`.
+        const FIRST_DRIVER: i32 = 12_080;
         self.enter()?;
+        if driver_version()? < FIRST_DRIVER {
+            bail!("CUDA: kernels are timed by drivers for CUDA 12.8 or later; update the driver")
+        }
+        let event = result::event::create(sys::CUevent_flags_enum::CU_EVENT_DEFAULT).map_err(failed("no event"))?;
+        lock(&self.marks).push(event);
+        // SAFETY: a live event and stream.
+        unsafe { result::event::record(event, self.stream) }.map_err(failed("no event"))
+    }
+
+    fn between_marks(&self) -> Result<Vec<f64>> {
+        self.synchronise()?;
+        let marks = std::mem::take(&mut *lock(&self.marks));
+        let between = |[from, to]: &[sys::CUevent; 2]| {
+            // SAFETY: events that were recorded and are over.
+            let milliseconds = unsafe { result::event::elapsed(*from, *to) }.map_err(failed("no time"))?;
+            Ok(f64::from(milliseconds) * 1e-3)
+        };
+        let seconds = marks.as_chunks().0.iter().map(between).collect();
+        for event in marks {
+            // SAFETY: made by `mark`, and used by no other.
+            unsafe { result::event::destroy(event) }.map_err(failed("no event"))?;
+        }
+        seconds
+    }
+
+    fn record(&self, reel: &Reel) -> Result<Option<Box<dyn Recording>>> {
+        self.enter_to_wait()?;
         if recorded::is_possible() { recorded::record(self, reel).map(Some) } else { Ok(None) }
     }
 }

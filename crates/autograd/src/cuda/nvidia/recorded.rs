@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Result, bail};
 use cudarc::driver::{result, sys};
 
-use super::{MOST_BLOCKS, Nvidia, failed, is_over};
+use super::{MOST_BLOCKS, Nvidia, driver_version, failed, is_over};
 use crate::cuda::driver::{Driver, Recording, THREADS};
 use crate::cuda::nccl::Peers;
 use crate::cuda::pool::lock;
@@ -170,9 +170,7 @@ impl Drop for Stage {
 
 /// Whether the driver can record; an older one is asked for every kernel.
 pub(super) fn is_possible() -> bool {
-    let mut version = 0;
-    // SAFETY: writes one number.
-    unsafe { sys::cuDriverGetVersion(&mut version) }.result().is_ok() && version >= FIRST_DRIVER
+    driver_version().is_ok_and(|version| version >= FIRST_DRIVER)
 }
 
 /// Captures the reel's work on the device's stream, which does not run it. The context is current, and all of it was run once
