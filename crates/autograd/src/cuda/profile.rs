@@ -6,6 +6,7 @@ use std::fmt;
 use super::driver::Kernel;
 use super::library::{Call, ConvolutionCall, OverRanks, Pass, ProductCall};
 use super::tensor::Order;
+use super::texts::Element;
 
 /// Requests of one kind, or library calls of one shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +68,7 @@ impl fmt::Display for Asked {
             Self::Call(Call::Product(ProductCall { element, tf32, batch, m, k, n, flip_a, flip_b })) => {
                 let [a, b] = [(flip_a, "a"), (flip_b, "b")]
                     .map(|(flip, name)| if *flip { format!("{name}^T") } else { name.into() });
-                let element = if *tf32 { "Tf32".to_owned() } else { format!("{element:?}") };
+                let element = name(*element, *tf32);
                 write!(f, "product {a} {b} of [{m}, {k}] [{k}, {n}], {batch} times, {element}")
             }
             Self::Call(Call::Convolution(call)) => convolution(f, call),
@@ -78,13 +79,18 @@ impl fmt::Display for Asked {
     }
 }
 
+/// An element type as a library multiplies it.
+fn name(element: Element, tf32: bool) -> String {
+    if tf32 && element == Element::F32 { "Tf32".to_owned() } else { format!("{element:?}") }
+}
+
 fn convolution(f: &mut fmt::Formatter<'_>, call: &ConvolutionCall) -> fmt::Result {
     let pass = match call.pass {
         Pass::Output => "convolution",
         Pass::Input => "convolution's input gradient",
         Pass::Filter => "convolution's filter gradient",
     };
-    let element = if call.tf32 { "Tf32".to_owned() } else { format!("{:?}", call.element) };
+    let element = name(call.element, call.tf32);
     let order = match call.order {
         Order::Planes => "NCHW",
         Order::Pixels => "NHWC",
