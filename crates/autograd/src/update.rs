@@ -57,6 +57,25 @@ pub fn lerp_all(pairs: &[[&Var; 2]], weight: f64) -> Result<()> {
     values.chunks(at_once).try_for_each(|values| update::lerp(values, weight))
 }
 
+/// `target += weight * (factor * source - target)` of many triples of target, source and factor; on a GPU in one launch.
+///
+/// # Errors
+/// As [`lerp`].
+pub fn lerp_scaled_all(rows: &[(&Var, &Var, f64)], weight: f64) -> Result<()> {
+    for (target, source, _) in rows {
+        shape("lerp", "the source", target.dims(), source)?;
+    }
+    let pairs: Vec<_> = rows.iter().map(|(target, source, _)| [target.value(), source.value()]).collect();
+    let factors: Vec<_> = rows.iter().map(|(.., factor)| *factor).collect();
+    if !fusion::is_off() && update::lerp_scaled(&pairs, &factors, weight)? {
+        return Ok(());
+    }
+    rows.iter().try_for_each(|(target, source, factor)| {
+        let scaled = no_grad(|| if *factor == 1.0 { Ok((*source).clone()) } else { source.detach().scale(*factor) })?;
+        lerp(target, &scaled, weight)
+    })
+}
+
 /// Adam (Kingma and Ba, algorithm 1), with moments `mean` and `square`:
 /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
 /// `p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)`.

@@ -94,6 +94,8 @@ fn updates_in_place_are_the_cpu_s() {
         let pairs: Vec<[&Var; 2]> = rows.iter().map(|[p, m, ..]| [m, p]).collect();
         update::lerp_all(&pairs, 0.3).unwrap();
         update::lerp(&rows[2][3], &rows[2][0], 0.25).unwrap();
+        let scaled: Vec<_> = rows.iter().zip([1.0, 1.5, -0.5, 2.0]).map(|([_, m, _, g], by)| (g, m, by)).collect();
+        update::lerp_scaled_all(&scaled, 0.4).unwrap();
         let vars: Vec<&Var> = rows.iter().flatten().collect();
         [fetch(&vars).unwrap(), fetch(&[&sums(&vars).unwrap(), &nonfinite_counts(&vars).unwrap()]).unwrap()].concat()
     };

@@ -1,6 +1,6 @@
 //! What the discriminator and the generator minimise.
 
-use frugan_autograd::{Error, Result, Var};
+use frugan_autograd::{Error, Result, Term, Var};
 
 /// An adversarial loss on logits: D's output without a sigmoid, of any shape (`[N, 1]` from our discriminators).
 ///
@@ -48,8 +48,13 @@ pub struct DLoss {
 impl Adversarial {
     /// D's loss on the logits of reals and of fakes; both receive gradient.
     pub fn discriminator(&self, real: &Var, fake: &Var) -> Result<DLoss> {
-        let (real_terms, fake_terms) = self.discriminator_per_sample(real, fake)?;
-        let (real_mean, fake_mean) = (real_terms.mean()?, fake_terms.mean()?);
+        let (real_mean, fake_mean) = match self.discriminator_terms() {
+            Some([on_real, on_fake]) => (real.mean_term(on_real)?, fake.mean_term(on_fake)?),
+            None => {
+                let (real_terms, fake_terms) = self.discriminator_per_sample(real, fake)?;
+                (real_terms.mean()?, fake_terms.mean()?)
+            }
+        };
         let mut total = real_mean.add(&fake_mean)?;
         if let Self::Wasserstein { drift } = *self
             && drift != 0.0
@@ -74,8 +79,42 @@ impl Adversarial {
                 let message = "relativistic_average_hinge: G's loss compares fakes with reals, so give it real logits";
                 Err(Error::Msg(message.into()))
             }
-            _ => self.generator_per_sample(fake)?.mean(),
+            _ => match self.generator_term() {
+                Some(on_fake) => fake.mean_term(on_fake),
+                None => self.generator_per_sample(fake)?.mean(),
+            },
         }
+    }
+
+    /// The functions of a real's and of a fake's logit whose means D's loss is made of; `None` where a term reads other logits too.
+    fn discriminator_terms(&self) -> Option<[Term; 2]> {
+        Some(match *self {
+            Self::Hinge => [Term::Hinge { sign: -1.0 }, Term::Hinge { sign: 1.0 }],
+            Self::NonSaturating => {
+                [Term::Softplus { sign: -1.0, slope: 0.0 }, Term::Softplus { sign: 1.0, slope: 0.0 }]
+            }
+            // -t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x
+            Self::Bce { label_smoothing } => {
+                [Term::Softplus { sign: -1.0, slope: label_smoothing }, Term::Softplus { sign: 1.0, slope: 0.0 }]
+            }
+            Self::LeastSquares => [Term::Square { shift: -1.0, factor: 0.5 }, Term::Square { shift: 0.0, factor: 0.5 }],
+            Self::LeastSquaresLecam => {
+                [Term::Square { shift: 1.0, factor: 1.0 }, Term::Square { shift: -1.0, factor: 1.0 }]
+            }
+            Self::Wasserstein { .. } => [Term::Linear { factor: -1.0 }, Term::Linear { factor: 1.0 }],
+            Self::RelativisticAverageHinge => return None,
+        })
+    }
+
+    /// The same of G's loss.
+    fn generator_term(&self) -> Option<Term> {
+        Some(match self {
+            Self::Hinge | Self::Wasserstein { .. } => Term::Linear { factor: -1.0 },
+            Self::NonSaturating | Self::Bce { .. } => Term::Softplus { sign: -1.0, slope: 0.0 },
+            Self::LeastSquares => Term::Square { shift: -1.0, factor: 0.5 },
+            Self::LeastSquaresLecam => Term::Square { shift: 0.0, factor: 1.0 },
+            Self::RelativisticAverageHinge => return None,
+        })
     }
 
     /// Whether G's loss reads real logits, so that G's step must run D on reals too.
@@ -86,22 +125,13 @@ impl Adversarial {
     /// The terms of D's loss before their means: (of the shape of `real`, of the shape of `fake`).
     /// The drift term of Wasserstein is not in them.
     pub fn discriminator_per_sample(&self, real: &Var, fake: &Var) -> Result<(Var, Var)> {
-        Ok(match *self {
-            Self::Hinge => (real.affine(-1.0, 1.0)?.relu()?, fake.affine(1.0, 1.0)?.relu()?),
-            Self::NonSaturating => (real.neg()?.softplus()?, fake.softplus()?),
-            Self::Bce { label_smoothing } => {
-                // -t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x
-                let smoothing = real.scale(label_smoothing)?;
-                (real.neg()?.softplus()?.add(&smoothing)?, fake.softplus()?)
-            }
-            Self::LeastSquares => (real.affine(1.0, -1.0)?.square()?.scale(0.5)?, fake.square()?.scale(0.5)?),
-            Self::LeastSquaresLecam => (real.affine(1.0, 1.0)?.square()?, fake.affine(1.0, -1.0)?.square()?),
-            Self::Wasserstein { .. } => (real.neg()?, fake.clone()),
-            Self::RelativisticAverageHinge => (
+        match self.discriminator_terms() {
+            Some([on_real, on_fake]) => Ok((on_real.of(real)?, on_fake.of(fake)?)),
+            None => Ok((
                 relative(real, fake)?.affine(-1.0, 1.0)?.relu()?.scale(0.5)?,
                 relative(fake, real)?.affine(1.0, 1.0)?.relu()?.scale(0.5)?,
-            ),
-        })
+            )),
+        }
     }
 
     /// The terms of G's loss before their mean, of the shape of `fake`.
@@ -109,14 +139,9 @@ impl Adversarial {
     /// # Errors
     /// For the relativistic loss, whose terms are not of fakes alone.
     pub fn generator_per_sample(&self, fake: &Var) -> Result<Var> {
-        match self {
-            Self::Hinge | Self::Wasserstein { .. } => fake.neg(),
-            Self::NonSaturating | Self::Bce { .. } => fake.neg()?.softplus(),
-            Self::LeastSquares => fake.affine(1.0, -1.0)?.square()?.scale(0.5),
-            Self::LeastSquaresLecam => fake.square(),
-            Self::RelativisticAverageHinge => {
-                Err(Error::Msg("relativistic_average_hinge: G's loss has no terms of single fakes".into()))
-            }
+        match self.generator_term() {
+            Some(on_fake) => on_fake.of(fake),
+            None => Err(Error::Msg("relativistic_average_hinge: G's loss has no terms of single fakes".into())),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Batch normalisation (Ioffe and Szegedy 2015).
 
-use frugan_autograd::{BatchMoments, Ranks, Result, Var, concat, no_grad};
+use frugan_autograd::{BatchMoments, Ranks, Result, Var, concat};
 
 use crate::builder::Builder;
-use crate::ema::average;
 use crate::init::Init;
 use crate::mode::Mode;
+use crate::running::{Layer, Move, RunningStatistics};
 
 /// Settings of a batch normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub(crate) struct Statistics {
     mean: Var,
     var: Var,
     options: BatchNormOptions,
+    layer: Layer,
+    running: RunningStatistics,
     /// Who shares the statistics of a batch: synchronised batch norm where this is not one rank alone.
     ranks: Ranks,
 }
@@ -41,7 +43,8 @@ impl Statistics {
     pub(crate) fn new(builder: &Builder, channels: usize, options: BatchNormOptions) -> Result<Self> {
         let mean = builder.buffer("stored_mean", &[channels], Init::ZEROS)?;
         let var = builder.buffer("stored_var", &[channels], Init::ONES)?;
-        Ok(Self { mean, var, options, ranks: builder.batch_norm().clone() })
+        let (layer, running) = (Layer::new(), builder.running_statistics());
+        Ok(Self { mean, var, options, layer, running, ranks: builder.batch_norm().clone() })
     }
 
     /// `scale * normalised + shift`, then a ReLU if asked. Scale and shift are `[1, c]` or `[n, c]`.
@@ -72,12 +75,12 @@ impl Statistics {
             (_, false) => self.by_all_ranks(x, (scale, shift), relu)?,
         };
         let Some(weight) = mode.statistics_weight(self.options.momentum) else { return Ok(y) };
-        no_grad(|| {
-            let count = moments.count as f64;
-            let unbiased = moments.var.detach().scale(count / (count - 1.0).max(1.0))?;
-            average(&self.mean, &moments.mean.detach(), weight)?;
-            average(&self.var, &unbiased, weight)
-        })?;
+        let count = moments.count as f64;
+        let moved =
+            |target: &Var, source: &Var, factor| Move { target: target.clone(), source: source.detach(), factor };
+        let unbiased = count / (count - 1.0).max(1.0);
+        let moves = vec![moved(&self.mean, &moments.mean, 1.0), moved(&self.var, &moments.var, unbiased)];
+        self.running.put(self.layer, weight, moves)?;
         Ok(y)
     }
 

@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use frugan_autograd::{DType, Device, Ranks, Result, Tensor, Var};
 
+use crate::class_batch_norm::ClassTables;
 use crate::init::Init;
+use crate::layers::Embedding;
 use crate::params::{Kind, Params};
+use crate::running::RunningStatistics;
 use crate::spectral_norm::{SpectralNorm, SpectralNorms};
 use crate::stream::{Purpose, Stream};
 
@@ -37,6 +41,8 @@ pub struct Builder {
     batch_norm: Ranks,
     params: Rc<RefCell<Params>>,
     spectral_norms: Rc<RefCell<SpectralNorms>>,
+    running: RunningStatistics,
+    class_tables: Rc<RefCell<ClassTables>>,
 }
 
 impl Builder {
@@ -53,6 +59,8 @@ impl Builder {
             batch_norm,
             params: Rc::default(),
             spectral_norms: Rc::default(),
+            running: RunningStatistics::default(),
+            class_tables: Rc::default(),
         }
     }
 
@@ -136,6 +144,20 @@ impl Builder {
     /// The spectral norms made so far, through this builder and its clones.
     pub fn spectral_norms(&self) -> SpectralNorms {
         self.spectral_norms.borrow().clone()
+    }
+
+    pub(crate) fn add_class_tables(&self, gain: &Embedding, bias: &Embedding) -> Arc<Mutex<Option<[Var; 2]>>> {
+        self.class_tables.borrow_mut().add(gain, bias)
+    }
+
+    /// The tables of the class-conditional layers made so far, through this builder and its clones.
+    pub fn class_tables(&self) -> ClassTables {
+        self.class_tables.borrow().clone()
+    }
+
+    /// The running statistics of the network's batch norms, of this builder and its clones.
+    pub fn running_statistics(&self) -> RunningStatistics {
+        self.running.clone()
     }
 
     /// All tensors made so far, through this builder and its clones.

@@ -1,6 +1,8 @@
 //! Class-conditional batch normalisation (Dumoulin et al. 2017, de Vries et al. 2017), as in BigGAN.
 
-use frugan_autograd::{Ints, Result, Var};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use frugan_autograd::{Ints, Result, Var, gather_all};
 
 use crate::batch_norm::{BatchNormOptions, Statistics};
 use crate::builder::Builder;
@@ -37,6 +39,42 @@ enum Projection {
     Map(Linear),
 }
 
+/// The tables of a network's class-conditional layers. A network that looks labels up ahead of a forward pass finds the same rows, on a
+/// GPU in one launch.
+#[derive(Clone, Debug, Default)]
+pub struct ClassTables(Vec<ClassTable>);
+
+/// Gains and biases of one layer, and the rows of the pass to come.
+#[derive(Clone, Debug)]
+struct ClassTable {
+    gain: Var,
+    bias: Var,
+    ahead: Arc<Mutex<Option<[Var; 2]>>>,
+}
+
+impl ClassTables {
+    /// Looks all tables up for one forward pass, whose layers will find their rows, once.
+    ///
+    /// # Errors
+    /// If a label is no class, or a device fails.
+    pub fn look_up(&self, labels: &Ints) -> Result<()> {
+        let tables: Vec<_> = self.0.iter().flat_map(|table| [(&table.gain, 1.0), (&table.bias, 0.0)]).collect();
+        let mut found = gather_all(&tables, labels)?.into_iter();
+        for table in &self.0 {
+            let rows = found.next().zip(found.next()).map(|(gain, bias)| [gain, bias]);
+            *table.ahead.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add(&mut self, gain: &Embedding, bias: &Embedding) -> Arc<Mutex<Option<[Var; 2]>>> {
+        let ahead = Arc::default();
+        let [gain, bias] = [gain, bias].map(|table| table.table().clone());
+        self.0.push(ClassTable { gain, bias, ahead: Arc::clone(&ahead) });
+        ahead
+    }
+}
+
 impl Projection {
     fn new(builder: &Builder, kind: ConditionKind, channels: usize, options: &LayerOptions) -> Result<Self> {
         Ok(match kind {
@@ -66,6 +104,8 @@ impl Projection {
 pub struct ClassBatchNorm {
     gain: Projection,
     bias: Projection,
+    /// `1 + gain` and bias of the pass to come, where [`ClassTables::look_up`] found them.
+    ahead: Arc<Mutex<Option<[Var; 2]>>>,
     statistics: Statistics,
 }
 
@@ -83,7 +123,11 @@ impl ClassBatchNorm {
     ) -> Result<Self> {
         let gain = Projection::new(&builder.at("gain"), kind, channels, layer)?;
         let bias = Projection::new(&builder.at("bias"), kind, channels, layer)?;
-        Ok(Self { gain, bias, statistics: Statistics::new(builder, channels, options)? })
+        let ahead = match (&gain, &bias) {
+            (Projection::Table(gain), Projection::Table(bias)) => builder.add_class_tables(gain, bias),
+            _ => Arc::default(),
+        };
+        Ok(Self { gain, bias, ahead, statistics: Statistics::new(builder, channels, options)? })
     }
 
     /// `[n, c, h, w]` to the same shape, with a ReLU in the same pass.
@@ -91,7 +135,10 @@ impl ClassBatchNorm {
     /// # Errors
     /// If a shape does not fit, or the condition is of the other kind.
     pub fn forward_relu(&self, x: &Var, condition: Condition<'_>, mode: Mode) -> Result<Var> {
-        let scale = self.gain.forward(condition, mode)?.affine(1.0, 1.0)?;
-        self.statistics.normalise(x, (&scale, &self.bias.forward(condition, mode)?), true, mode)
+        let [scale, shift] = match self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(ahead) => ahead,
+            None => [self.gain.forward(condition, mode)?.affine(1.0, 1.0)?, self.bias.forward(condition, mode)?],
+        };
+        self.statistics.normalise(x, (&scale, &shift), true, mode)
     }
 }

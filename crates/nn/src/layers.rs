@@ -96,6 +96,11 @@ impl Embedding {
         Ok(Self(Weight::new(builder, &[classes, features], (features, classes), &options, builder.dtype())?))
     }
 
+    /// The table itself.
+    pub(crate) fn table(&self) -> &Var {
+        &self.0.weight
+    }
+
     /// `[n]` labels to `[n, features]`.
     ///
     /// # Errors

@@ -21,6 +21,22 @@ pub(crate) fn gather(table: &Value, index: &Ints) -> Result<Value> {
     })
 }
 
+/// [`gather`] of many tables, each plus a number, if all lie on a GPU in one type.
+pub(crate) fn gather_tables(tables: &[(&Value, f64)], index: &Ints) -> Result<Option<Vec<Value>>> {
+    let mut on_gpu = Vec::with_capacity(tables.len());
+    for (table, plus) in tables {
+        let Value::Cuda(table) = table else { return Ok(None) };
+        check_rows(index, table.dims().first().copied().unwrap_or(0), table.dims())?;
+        on_gpu.push((table.planes()?, *plus));
+    }
+    let first = on_gpu.first().map(|(table, _)| (table.gpu().device, table.element()));
+    if on_gpu.iter().any(|(table, _)| Some((table.gpu().device, table.element())) != first) {
+        return Ok(None);
+    }
+    let on_gpu: Vec<_> = on_gpu.iter().map(|(table, plus)| (table, *plus)).collect();
+    Ok(Some(cuda::gather_tables(&on_gpu, index)?.into_iter().map(Value::Cuda).collect()))
+}
+
 /// Indices that are known on the host are those of rows.
 fn check_rows(index: &Ints, count: usize, dims: &[usize]) -> Result<()> {
     match index.known().iter().enumerate().find(|(_, i)| !(0..count as i32).contains(*i)) {

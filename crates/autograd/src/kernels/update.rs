@@ -48,6 +48,22 @@ pub(crate) fn lerp(pairs: &[[&Value; 2]], weight: f64) -> Result<()> {
     on_gpu.iter().try_for_each(|pairs| cuda::lerp(&references(pairs), weight))
 }
 
+/// Pairs of target and source whose source is scaled, if all lie on a GPU in one type.
+pub(crate) fn lerp_scaled(pairs: &[[&Value; 2]], factors: &[f64], weight: f64) -> Result<bool> {
+    let mut on_gpu = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let On::Cuda(pair) = on("lerp", *pair)? else { return Ok(false) };
+        in_place("lerp", pair[0])?;
+        on_gpu.push([pair[0].clone(), pair[1].planes()?]);
+    }
+    let element = |pair: &[CudaTensor; 2]| pair[0].element();
+    if on_gpu.windows(2).any(|two| element(&two[0]) != element(&two[1])) {
+        return Ok(false);
+    }
+    cuda::lerp_scaled(&references(&on_gpu), factors, weight)?;
+    Ok(true)
+}
+
 /// NaN becomes 0, and infinities `most` and `-most`.
 pub(crate) fn mend(arrays: &[[&Value; 1]], most: f64) -> Result<()> {
     let on_gpu = group("mend", arrays, |[array]| {

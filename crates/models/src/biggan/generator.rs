@@ -2,8 +2,8 @@
 
 use frugan_autograd::{DType, Ints, Result, Var, concat};
 use frugan_nn::{
-    BatchNorm, Builder, ClassBatchNorm, Condition, ConditionKind, Conv2d, Conv2dShape, Embedding, LayerOptions, Linear,
-    Mode, Params, Purpose, SelfAttention, SpectralNorms,
+    BatchNorm, Builder, ClassBatchNorm, ClassTables, Condition, ConditionKind, Conv2d, Conv2dShape, Embedding,
+    LayerOptions, Linear, Mode, Params, Purpose, RunningStatistics, SelfAttention, SpectralNorms,
 };
 
 use super::config::{BigganConfig, GeneratorNorm};
@@ -81,6 +81,8 @@ impl Block {
 pub struct BigganGenerator {
     params: Params,
     spectral: SpectralNorms,
+    running: RunningStatistics,
+    class_tables: ClassTables,
     shared: Option<Embedding>,
     linear: Linear,
     blocks: Vec<(Block, Option<SelfAttention>)>,
@@ -161,6 +163,8 @@ impl BigganGenerator {
             resolution: last.resolution,
             compute: b.compute(),
             spectral: b.spectral_norms(),
+            running: b.running_statistics(),
+            class_tables: b.class_tables(),
             params: b.finish(),
         })
     }
@@ -173,12 +177,8 @@ impl BigganGenerator {
         }
         concat(&[shared, &z.narrow(1, (i + 1) * self.slice, self.slice)?], 1).map(Some)
     }
-}
 
-impl Generator for BigganGenerator {
-    fn generate(&self, z: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
-        check_inputs("generator", z, &[self.latent_dim], labels)?;
-        self.spectral.step(mode)?;
+    fn images(&self, z: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
         let shared = self.shared.as_ref().map(|table| table.forward(labels, mode)).transpose()?;
         let [channels, height, width] = self.bottom;
         let first = if self.slice == self.latent_dim { z.clone() } else { z.narrow(1, 0, self.slice)? };
@@ -194,6 +194,15 @@ impl Generator for BigganGenerator {
         }
         h = self.output_norm.forward_relu(&h, mode)?;
         self.output_conv.forward(&h, mode)?.to_dtype(z.dtype())?.tanh()
+    }
+}
+
+impl Generator for BigganGenerator {
+    fn generate(&self, z: &Var, labels: &Ints, mode: Mode) -> Result<Var> {
+        check_inputs("generator", z, &[self.latent_dim], labels)?;
+        self.spectral.step(mode)?;
+        self.class_tables.look_up(labels)?;
+        self.running.together(|| self.images(z, labels, mode))
     }
 
     fn is_scale_or_shift(&self, weight: &str) -> bool {

@@ -3,7 +3,7 @@
 use frugan_autograd::{Ints, Result, Var};
 use frugan_nn::{
     BatchNorm, Builder, Conv2d, Conv2dShape, Embedding, Init, Linear, MinibatchDiscrimination, Mode, Params, Purpose,
-    SpectralNorms,
+    RunningStatistics, SpectralNorms,
 };
 
 use super::config::{BOTTOM, DcganConfig, DiscriminatorNorm, IMAGE_CHANNELS};
@@ -25,6 +25,7 @@ struct Block {
 pub struct DcganDiscriminator {
     params: Params,
     spectral: SpectralNorms,
+    running: RunningStatistics,
     channel: Option<LabelChannel>,
     blocks: Vec<Block>,
     joint: Option<LabelJoint>,
@@ -90,6 +91,7 @@ impl DcganDiscriminator {
             leaky_slope: config.leaky_slope,
             resolution,
             spectral: b.spectral_norms(),
+            running: b.running_statistics(),
             params: b.finish(),
         })
     }
@@ -103,13 +105,16 @@ impl Discriminator for DcganDiscriminator {
             Some(channel) => channel.beside(images, labels, mode)?,
             None => images.clone(),
         };
-        for block in &self.blocks {
-            h = block.conv.forward(&h, mode)?;
-            if let Some(bn) = &block.bn {
-                h = bn.forward(&h, mode)?;
+        self.running.together(|| {
+            for block in &self.blocks {
+                h = block.conv.forward(&h, mode)?;
+                if let Some(bn) = &block.bn {
+                    h = bn.forward(&h, mode)?;
+                }
+                h = h.leaky_relu(self.leaky_slope)?;
             }
-            h = h.leaky_relu(self.leaky_slope)?;
-        }
+            Ok(())
+        })?;
         if let Some(joint) = &self.joint {
             h = joint.forward(&h, labels, mode)?.leaky_relu(self.leaky_slope)?;
         }

@@ -1,7 +1,9 @@
 //! DCGAN's generator.
 
 use frugan_autograd::{Ints, Result, Var, concat};
-use frugan_nn::{BatchNorm, Builder, Conv2dShape, ConvTranspose2d, Embedding, Linear, Mode, Params, Purpose};
+use frugan_nn::{
+    BatchNorm, Builder, Conv2dShape, ConvTranspose2d, Embedding, Linear, Mode, Params, Purpose, RunningStatistics,
+};
 
 use super::config::{BOTTOM, DcganConfig, IMAGE_CHANNELS};
 use crate::config::Blueprint;
@@ -26,6 +28,7 @@ pub struct DcganGenerator {
     latent_dim: usize,
     num_classes: usize,
     resolution: usize,
+    running: RunningStatistics,
 }
 
 impl DcganGenerator {
@@ -72,8 +75,8 @@ impl DcganGenerator {
             let layer = DcganConfig::generator_layer(to.is_none());
             blocks.push(Block { bn, conv: ConvTranspose2d::new(&at.at("conv"), shape, &layer)? });
         }
-        let latent_dim = config.latent_dim;
-        Ok(Self { embed, project, blocks, first, latent_dim, num_classes, resolution, params: b.finish() })
+        let (latent_dim, running) = (config.latent_dim, b.running_statistics());
+        Ok(Self { embed, project, blocks, first, latent_dim, num_classes, resolution, running, params: b.finish() })
     }
 }
 
@@ -85,10 +88,12 @@ impl Generator for DcganGenerator {
             None => z.clone(),
         };
         let mut h = self.project.forward(&input, mode)?.reshape(&[labels.len(), self.first, BOTTOM, BOTTOM])?;
-        for block in &self.blocks {
-            h = block.conv.forward(&block.bn.forward_relu(&h, mode)?, mode)?;
-        }
-        h.tanh()
+        self.running.together(|| {
+            for block in &self.blocks {
+                h = block.conv.forward(&block.bn.forward_relu(&h, mode)?, mode)?;
+            }
+            h.tanh()
+        })
     }
 
     fn is_scale_or_shift(&self, weight: &str) -> bool {

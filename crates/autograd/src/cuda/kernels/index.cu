@@ -18,6 +18,31 @@ DEVICE void gather_rows_at(const RowsArgs& args, u32 i) {
 }
 EACH(gather_rows, RowsArgs)
 
+// A row's first chunk is the place of its first element here.
+struct TableRow {
+    const T* x;
+    T* y;
+    double plus;
+    i64 width, rows, first_chunk;
+};
+
+struct TablesArgs {
+    i64 n;
+    const TableRow* tables;
+    i64 count;
+    const int* index;
+};
+
+// y[i] = x[index[i]] + plus of many tables.
+DEVICE void gather_tables_at(const TablesArgs& args, u32 i) {
+    const TableRow& table = row_of(args.tables, args.count, i);
+    const u32 at = i - (u32)table.first_chunk, width = (u32)table.width;
+    const int row = args.index[at / width];
+    const bool inside = row >= 0 && row < table.rows;
+    store(&table.y[at], (inside ? load(table.x[(i64)row * width + at % width]) : A(0)) + (A)table.plus);
+}
+EACH(gather_tables, TablesArgs)
+
 // y[r] = sum of x[i] where index[i] = r.
 DEVICE void scatter_rows_at(const RowsArgs& args, u32 i) {
     const u32 width = (u32)args.width, column = i % width;

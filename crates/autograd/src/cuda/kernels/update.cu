@@ -64,6 +64,37 @@ struct Lerp {
 };
 BLOCKS(lerp, Lerp)
 
+struct ScaledRow {
+    T* target;
+    const T* source;
+    double factor;
+    i64 len, first_chunk;
+};
+
+struct ScaledArgs {
+    i64 n;
+    const ScaledRow* rows;
+    i64 count;
+    double weight;
+};
+
+// target += weight (factor source - target)
+struct LerpScaled {
+    typedef ScaledArgs Args;
+    struct State {};
+    struct Shared {};
+    DEVICE int phases(const Args&) { return 1; }
+    DEVICE void step(const Args& args, int, u32 block, u32 thread, State&, Shared&) {
+        const ScaledRow& row = row_of(args.rows, args.count, block);
+        const i64 start = (block - row.first_chunk) * CHUNK, end = min_(row.len, start + CHUNK);
+        for (i64 i = start + thread; i < end; i += THREADS) {
+            const A v = load(row.target[i]);
+            store(&row.target[i], v + (A)args.weight * ((A)row.factor * load(row.source[i]) - v));
+        }
+    }
+};
+BLOCKS(lerp_scaled, LerpScaled)
+
 struct LerpOneArgs {
     i64 n;
     T* target;

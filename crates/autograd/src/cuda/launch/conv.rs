@@ -192,7 +192,7 @@ pub(crate) fn filter_gradient(
     .in_type(filter)
 }
 
-/// [`filter_gradient`] of a convolution that keeps the resolution, in the images' type.
+/// [`filter_gradient`] of a convolution that keeps the resolution, in the images' type and in the order that it came in.
 fn plain_filter_gradient(s: &ConvShape, [x, gy]: [&CudaTensor; 2], relu: bool) -> Result<CudaTensor> {
     let (m, n) = (s.out_channels, s.in_channels * s.kernel[0] * s.kernel[1]);
     let k = s.batch * s.out_height() * s.out_width();
@@ -200,7 +200,7 @@ fn plain_filter_gradient(s: &ConvShape, [x, gy]: [&CudaTensor; 2], relu: bool) -
     if let Some((planned, order)) = planned(s, Pass::Filter, x)? {
         let gw = x.like_in(&filter, order)?;
         by_library(&planned, [&rectified(x, relu)?, gy], &gw)?;
-        return gw.planes();
+        return Ok(gw);
     }
     let (x, gy, gw) = (&x.planes()?, &gy.planes()?, x.like(&[m, n])?);
     let parts = parts(tiles(m, n), k);

@@ -16,6 +16,21 @@ pub(crate) fn gather(table: &CudaTensor, index: &Ints) -> Result<CudaTensor> {
     Ok(y)
 }
 
+/// [`gather`] of many tables, each plus a number.
+pub(crate) fn gather_tables(tables: &[(&CudaTensor, f64)], index: &Ints) -> Result<Vec<CudaTensor>> {
+    let Some((first, _)) = tables.first() else { return Ok(Vec::new()) };
+    let (mut words, mut found, mut n) = (Vec::new(), Vec::with_capacity(tables.len()), 0);
+    for (table, plus) in tables {
+        let y = table.like(&[index.len(), table.dims()[1]])?;
+        words.extend(words![*table, &y, *plus, table.dims()[1], table.dims()[0], n]);
+        n += y.len();
+        found.push(y);
+    }
+    let (rows, numbers) = (first.gpu().table(&words)?, index.on(first.gpu())?);
+    first.each(&INDEX, "gather_tables", &words![n, rows.address(), tables.len(), numbers.address()])?;
+    Ok(found)
+}
+
 pub(crate) fn scatter_add(x: &CudaTensor, index: &Ints, rows: usize) -> Result<CudaTensor> {
     let width = x.dims()[1];
     let y = x.like(&[rows, width])?;

@@ -9,6 +9,7 @@ pub(crate) mod fetch;
 mod fold;
 pub(crate) mod index;
 pub(crate) mod layout;
+pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod philox;

@@ -31,6 +31,18 @@ pub(crate) fn lerp(pairs: &[[&CudaTensor; 2]], weight: f64) -> Result<()> {
     first.blocks(&UPDATE, "lerp", &words![chunks, rows.address(), pairs.len(), weight])
 }
 
+/// `target += weight * (factor * source - target)` for pairs of target and source, each with its factor.
+pub(crate) fn lerp_scaled(pairs: &[[&CudaTensor; 2]], factors: &[f64], weight: f64) -> Result<()> {
+    let Some([first, _]) = pairs.first() else { return Ok(()) };
+    let (mut words, mut chunks) = (Vec::new(), 0);
+    for ([target, source], factor) in pairs.iter().zip(factors) {
+        words.extend(words![*target, *source, *factor, target.len(), chunks]);
+        chunks += target.len().div_ceil(CHUNK);
+    }
+    let rows = first.gpu().table(&words)?;
+    first.blocks(&UPDATE, "lerp_scaled", &words![chunks, rows.address(), pairs.len(), weight])
+}
+
 /// Adam for rows of parameter, mean, square and gradient.
 pub(crate) fn adam(step: &AdamStep, rows: &[[&CudaTensor; 4]]) -> Result<()> {
     let Some([first, ..]) = rows.first() else { return Ok(()) };

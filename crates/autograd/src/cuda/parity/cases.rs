@@ -8,6 +8,8 @@ use crate::ops::concat::concat;
 use crate::ops::conv::Conv2dConfig;
 use crate::ops::conv_resample::Resample;
 use crate::ops::fir::Fir;
+use crate::ops::gather::gather_all;
+use crate::ops::mean_term::Term;
 use crate::ops::modulated_conv::ModulatedConv2d;
 use crate::ops::spectral_norm::{PowerIteration, spectral_norms};
 use crate::ops::upfirdn::Upfirdn2d;
@@ -70,6 +72,7 @@ pub(super) fn all() -> Vec<Case> {
     activations(&mut cases);
     pools(&mut cases);
     norms(&mut cases);
+    losses(&mut cases);
     resampling(&mut cases);
     augmentation(&mut cases);
     geometry(&mut cases);
@@ -224,6 +227,26 @@ fn pools(cases: &mut Cases) {
         cases.add(&format!("max_pool2d {name}"), shape, move |v| v[0].max_pool2d(kernel, stride, padding));
         cases.add(&format!("avg_pool2d {name}"), shape, move |v| v[0].avg_pool2d(kernel, stride, padding));
     }
+}
+
+fn losses(cases: &mut Cases) {
+    let terms = [
+        Term::Hinge { sign: -1.0 },
+        Term::Softplus { sign: -1.0, slope: 0.1 },
+        Term::Softplus { sign: 1.0, slope: 0.0 },
+        Term::Square { shift: -1.0, factor: 0.5 },
+        Term::Linear { factor: -1.0 },
+    ];
+    for term in terms {
+        // More logits than a block has threads; one.
+        for shape in [[700, 1], [1, 1]] {
+            cases.add(&format!("mean of {term:?}"), &[&shape], move |v| v[0].mean_term(term)).halves = false;
+        }
+    }
+    cases.add("gather_all", &[&[5, 7], &[4, 300]], |v| {
+        let rows = gather_all(&[(&v[0], 1.0), (&v[1], 0.0)], &Ints::from(vec![3, 0, 3, 1]))?;
+        concat(&rows.iter().collect::<Vec<_>>(), 1)
+    });
 }
 
 fn norms(cases: &mut Cases) {
