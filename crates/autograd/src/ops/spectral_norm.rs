@@ -1,5 +1,7 @@
 //! Spectral normalisation (Miyato et al. 2018), by power steps whose vectors are constants to the tape.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use candle_core::{DType, Result, bail};
 
 use crate::check_shapes::shape;
@@ -30,46 +32,113 @@ pub struct PowerIteration<'a> {
     pub dtype: DType,
 }
 
-/// `W / sigma` with `sigma = v W^T u^T`, of arrays on a GPU: inputs W, u, v, sigma. All weights' quotients are one launch, so
-/// that it is there when the op is applied.
-struct Quotient(CudaTensor);
+/// What the power steps of one weight on a GPU found, as the gradient of its quotient reads it.
+struct Divided {
+    w: CudaTensor,
+    u: CudaTensor,
+    v: CudaTensor,
+    sigma: CudaTensor,
+}
+
+/// The quotients `W / sigma` with `sigma = v W^T u^T` of many weights: one op with the weights as its inputs, whose output is a place on
+/// the tape alone, and behind that a [`Quotient`] each. The cotangents of those meet here, so that the weights' are worked out together.
+struct Quotients {
+    divided: Vec<Divided>,
+    cotangents: Arc<Cotangents>,
+}
+
+/// Of the quotients, by their number, on the way back; none of one that no output depends on.
+type Cotangents = Mutex<Vec<Option<Var>>>;
+
+impl Op for Quotients {
+    fn name(&self) -> &'static str {
+        "spectral_norm"
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::all_inputs()
+    }
+
+    fn forward(&self, _: &[&Value]) -> Result<Value> {
+        place_on_tape()
+    }
+
+    fn vjp(&self, cx: &Context, _: Var) -> Result<Vec<Option<Var>>> {
+        let cotangents = std::mem::replace(&mut *lock(&self.cotangents), vec![None; self.divided.len()]);
+        if cx.creates_graph() { self.composed_vjp(cx, &cotangents) } else { self.fused_vjp(&cotangents) }
+    }
+}
+
+impl Quotients {
+    fn fused_vjp(&self, cotangents: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let mut gradients = vec![None; cotangents.len()];
+        let mut groups: Vec<(Element, Vec<(usize, CudaTensor)>)> = Vec::new();
+        for (i, cotangent) in cotangents.iter().enumerate().filter_map(|(i, g)| Some((i, g.as_ref()?))) {
+            let Value::Cuda(g) = cotangent.value() else { bail!("spectral_norm: a cotangent lies on the host") };
+            match groups.iter_mut().find(|(element, _)| *element == g.element()) {
+                Some((_, group)) => group.push((i, g.clone())),
+                None => groups.push((g.element(), vec![(i, g.clone())])),
+            }
+        }
+        for (_, group) in groups {
+            let read = group.iter().map(|(i, g)| {
+                let Divided { w, u, v, sigma } = &self.divided[*i];
+                cuda::Divided { g, w, u, v, sigma }
+            });
+            let found = cuda::quotient_grads(&read.collect::<Vec<_>>())?;
+            for ((i, _), gradient) in group.iter().zip(found) {
+                gradients[*i] = Some(Var::with_node(Value::Cuda(gradient), None));
+            }
+        }
+        Ok(gradients)
+    }
+
+    /// The same in ops, so that it can be differentiated.
+    fn composed_vjp(&self, cx: &Context, cotangents: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let gradient = |i: usize, g: &Var| {
+            let (w, Divided { u, v, .. }) = (cx.input(i), &self.divided[i]);
+            let [u, v] = [u, v].map(|array| Var::with_node(Value::Cuda(array.clone()), None));
+            let g = g.to_dtype(w.dtype())?;
+            let matrix = w.reshape(&[u.elem_count(), v.elem_count()])?;
+            let sigma = sigma_of(&matrix, &u, &v)?;
+            let along = g.mul(w)?.sum()?.div(&sigma.square()?)?;
+            g.div(&sigma)?.sub(&u.t()?.mul(&v)?.mul(&along)?.reshape(w.dims())?)
+        };
+        let all = cotangents.iter().enumerate();
+        all.map(|(i, g)| g.as_ref().map(|g| gradient(i, g)).transpose()).collect()
+    }
+}
+
+/// One of [`Quotients`]; all are one launch, so that it is there when the op is applied.
+struct Quotient {
+    number: usize,
+    normal: CudaTensor,
+    cotangents: Arc<Cotangents>,
+}
 
 impl Op for Quotient {
     fn name(&self) -> &'static str {
         "spectral_norm"
     }
 
-    fn keep(&self) -> Keep {
-        Keep::inputs(&[0, 1, 2, 3])
-    }
-
     fn forward(&self, _: &[&Value]) -> Result<Value> {
-        Ok(Value::Cuda(self.0.clone()))
+        Ok(Value::Cuda(self.normal.clone()))
     }
 
-    fn vjp(&self, cx: &Context, g: Var) -> Result<Vec<Option<Var>>> {
-        let [w, u, v, sigma] = [0, 1, 2, 3].map(|i| cx.input(i));
-        let gradient = if cx.creates_graph() {
-            let g = g.to_dtype(w.dtype())?;
-            let matrix = w.reshape(&[u.elem_count(), v.elem_count()])?;
-            let sigma = sigma_of(&matrix, u, v)?;
-            let along = g.mul(w)?.sum()?.div(&sigma.square()?)?;
-            g.div(&sigma)?.sub(&u.t()?.mul(v)?.mul(&along)?.reshape(w.dims())?)?
-        } else {
-            let array = |var: &Var| on_gpu(var.value());
-            let vectors = [&array(u)?, &array(v)?, &array(sigma)?];
-            let Value::Cuda(g) = g.value() else { bail!("spectral_norm: a cotangent lies on the host") };
-            Var::with_node(Value::Cuda(cuda::quotient_grad(g, &array(w)?, vectors)?), None)
-        };
-        Ok(vec![Some(gradient), None, None, None])
+    fn vjp(&self, _: &Context, g: Var) -> Result<Vec<Option<Var>>> {
+        lock(&self.cotangents)[self.number] = Some(g);
+        // Which says no more than that there is a cotangent.
+        Ok(vec![Some(Var::with_node(place_on_tape()?, None))])
     }
 }
 
-fn on_gpu(value: &Value) -> Result<CudaTensor> {
-    match value {
-        Value::Cuda(array) => array.planes(),
-        Value::Cpu(_) => bail!("spectral_norm: an array lies on the host, expected all on the weight's device"),
-    }
+/// A number on the host that nobody reads: adding two asks nothing of a GPU.
+fn place_on_tape() -> Result<Value> {
+    Ok(Value::Cpu(candle_core::Tensor::zeros((), DType::F32, &candle_core::Device::Cpu)?))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn sigma_of(matrix: &Var, u: &Var, v: &Var) -> Result<Var> {
@@ -135,9 +204,17 @@ fn together<'a>(weights: &[(&'a Var, PowerIteration<'a>)]) -> Result<Option<Vec<
 fn quotients(weights: &[(&Var, PowerIteration<'_>)], on_gpu: &[cuda::Weight<'_>]) -> Result<Vec<Var>> {
     let steps = weights.first().map_or(1, |(_, iteration)| iteration.steps.max(1));
     let found = cuda::normalise(on_gpu, steps)?;
-    let on_tape = weights.iter().zip(found).map(|((weight, iteration), found)| {
-        let [u, v, sigma] = [found.u, found.v, found.sigma].map(|array| Var::with_node(Value::Cuda(array), None));
-        apply(Quotient(found.normal), &[weight, &u, &v, &sigma])?.to_dtype(iteration.dtype)
+    let cotangents: Arc<Cotangents> = Arc::new(Mutex::new(vec![None; weights.len()]));
+    let (mut divided, mut normals) = (Vec::with_capacity(weights.len()), Vec::with_capacity(weights.len()));
+    for (weight, cuda::Found { u, v, sigma, normal }) in on_gpu.iter().zip(found) {
+        divided.push(Divided { w: weight.w.clone(), u, v, sigma });
+        normals.push(normal);
+    }
+    let inputs: Vec<&Var> = weights.iter().map(|(weight, _)| *weight).collect();
+    let together = apply(Quotients { divided, cotangents: cotangents.clone() }, &inputs)?;
+    let on_tape = weights.iter().zip(normals).enumerate().map(|(number, ((_, iteration), normal))| {
+        let quotient = Quotient { number, normal, cotangents: cotangents.clone() };
+        apply(quotient, &[&together])?.to_dtype(iteration.dtype)
     });
     on_tape.collect()
 }

@@ -1,5 +1,5 @@
 // Spectral normalisation of weights W, each seen as [rows, rest]: a power step of all of them in three launches, all quotients
-// in one, and the gradient of each. A power step reads W twice (8 bytes a weight in F32); the vectors are short. The quotient
+// in one, and their gradients in two. A power step reads W twice (8 bytes a weight in F32); the vectors are short. The quotient
 // reads and writes it once, the gradient reads W once and the cotangent twice, and writes once (28 bytes with the quotient's 8).
 
 struct ColumnsRow {
@@ -172,13 +172,18 @@ BLOCKS(quotient, Quotient<T>)
 BLOCKS(quotient_bf16, Quotient<bf16>)
 BLOCKS(quotient_f16, Quotient<f16>)
 
-template <class G> struct DotsArgs {
-    i64 n;
+template <class G> struct DotsRow {
     const G* g;
     const T* w;
     T* parts;
     Place place;
-    i64 len;
+    i64 len, first_chunk;
+};
+
+template <class G> struct DotsArgs {
+    i64 n;
+    const DotsRow<G>* table;
+    i64 count;
 };
 
 // Sums of g W over a chunk each.
@@ -187,26 +192,35 @@ template <class G> struct QuotientDots {
     typedef A Value;
     DEVICE void join(A& sum, A v) { sum += v; }
     DEVICE A partial(const Args& args, u32 block, u32 thread) {
-        const u32 start = block * CHUNK, end = min_((u32)args.len, start + CHUNK);
+        const DotsRow<G>& weight = row_of(args.table, args.count, block);
+        const u32 start = (block - (u32)weight.first_chunk) * CHUNK, end = min_((u32)weight.len, start + CHUNK);
         A sum = 0;
         for (u32 i = start + thread; i < end; i += THREADS) {
-            sum += (A)load(args.g[place_of(args.place, i)]) * load(args.w[i]);
+            sum += (A)load(weight.g[place_of(weight.place, i)]) * load(weight.w[i]);
         }
         return sum;
     }
-    DEVICE void finish(const Args& args, u32 block, A sum) { store(&args.parts[block], sum); }
+    DEVICE void finish(const Args& args, u32 block, A sum) {
+        const DotsRow<G>& weight = row_of(args.table, args.count, block);
+        store(&weight.parts[block - weight.first_chunk], sum);
+    }
 };
 BLOCKS(quotient_dots, Row<QuotientDots<T>>)
 BLOCKS(quotient_dots_bf16, Row<QuotientDots<bf16>>)
 BLOCKS(quotient_dots_f16, Row<QuotientDots<f16>>)
 
-template <class G> struct QuotientGradArgs {
-    i64 n;
+template <class G> struct QuotientGradRow {
     const G* g;
     const T *parts, *u, *v, *sigma;
     T* out;
     Place place;
-    i64 len;
+    i64 len, chunks, first_chunk;
+};
+
+template <class G> struct QuotientGradArgs {
+    i64 n;
+    const QuotientGradRow<G>* table;
+    i64 count;
 };
 
 // g / sigma - (g . W) / sigma^2 u v^T: u and v are constants, sigma = v W^T u^T is not.
@@ -218,19 +232,20 @@ template <class G> struct QuotientGrad {
     };
     DEVICE int phases(const Args&) { return 3; }
     DEVICE void step(const Args& args, int phase, u32 block, u32 thread, State&, Shared& shared) {
+        const QuotientGradRow<G>& weight = row_of(args.table, args.count, block);
         if (phase == 0) {
             A sum = 0;
-            for (i64 k = thread; k < args.n; k += THREADS) sum += load(args.parts[k]);
+            for (i64 k = thread; k < weight.chunks; k += THREADS) sum += load(weight.parts[k]);
             shared.sums[thread] = sum;
         } else if (phase == 1 && thread == 0) {
             for (u32 k = 1; k < THREADS; ++k) shared.sums[0] += shared.sums[k];
         } else if (phase == 2) {
-            const A sigma = load(*args.sigma), along = shared.sums[0] / (sigma * sigma);
-            const u32 start = block * CHUNK, end = min_((u32)args.len, start + CHUNK);
+            const A sigma = load(*weight.sigma), along = shared.sums[0] / (sigma * sigma);
+            const u32 start = (block - (u32)weight.first_chunk) * CHUNK, end = min_((u32)weight.len, start + CHUNK);
             for (u32 i = start + thread; i < end; i += THREADS) {
-                const u32 row = i / args.place.row;
-                const A outer = load(args.u[row]) * load(args.v[i - row * args.place.row.by]);
-                store(&args.out[i], (A)load(args.g[place_of(args.place, i)]) / sigma - along * outer);
+                const u32 row = i / weight.place.row;
+                const A outer = load(weight.u[row]) * load(weight.v[i - row * weight.place.row.by]);
+                store(&weight.out[i], (A)load(weight.g[place_of(weight.place, i)]) / sigma - along * outer);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Spectral normalisation: a power step of many weights in three launches, their quotients in one, a gradient in two.
+//! Spectral normalisation: a power step of many weights in three launches, their quotients in one, their gradients in two.
 
 use candle_core::Result;
 
@@ -163,15 +163,40 @@ pub(crate) fn normalise(weights: &[Weight<'_>], steps: usize) -> Result<Vec<Foun
     Ok(found)
 }
 
-/// The cotangent of W from that of `W / sigma`, which may be of a half type and in any order.
-pub(crate) fn quotient_grad(g: &CudaTensor, w: &CudaTensor, [u, v, sigma]: [&CudaTensor; 3]) -> Result<CudaTensor> {
-    let chunks = w.len().div_ceil(CHUNK);
-    let (parts, out) = (w.like(&[chunks])?, w.like(w.dims())?);
-    let of = |names| variant(names, g.element(), w.element());
-    let dots = of(["quotient_dots", "quotient_dots_bf16", "quotient_dots_f16"]);
-    w.blocks(&SPECTRAL, dots, &[words![chunks, g, w, &parts], place(g), words![w.len()]].concat())?;
-    let grad = of(["quotient_grad", "quotient_grad_bf16", "quotient_grad_f16"]);
-    let arrays = words![chunks, g, &parts, u, v, sigma, &out];
-    w.blocks(&SPECTRAL, grad, &[arrays, place(g), words![w.len()]].concat())?;
-    Ok(out)
+/// What the gradient of a quotient reads.
+pub(crate) struct Divided<'a> {
+    /// The cotangent of `W / sigma`, which may be of a half type and in any order.
+    pub(crate) g: &'a CudaTensor,
+    pub(crate) w: &'a CudaTensor,
+    /// As [`Found`] has them.
+    pub(crate) u: &'a CudaTensor,
+    pub(crate) v: &'a CudaTensor,
+    pub(crate) sigma: &'a CudaTensor,
+}
+
+/// The cotangents of weights from those of their quotients. All are of one device, the weights and likewise the cotangents of one type.
+pub(crate) fn quotient_grads(weights: &[Divided<'_>]) -> Result<Vec<CudaTensor>> {
+    let Some(Divided { g, w: first, .. }) = weights.first() else { return Ok(Vec::new()) };
+    let chunks = |weight: &Divided<'_>| weight.w.len().div_ceil(CHUNK);
+    let room = weights.iter().map(|weight| Ok([weight.w.like(&[chunks(weight)])?, weight.w.like(weight.w.dims())?]));
+    let room: Vec<[CudaTensor; 2]> = room.collect::<Result<_>>()?;
+    let all = || weights.iter().zip(&room);
+    let mut tables = Tables::default();
+    let dots = tables.add(all(), |(weight, [parts, _]), block| {
+        let arrays = words![weight.g, weight.w, parts];
+        ([arrays, place(weight.g), words![weight.w.len(), block]].concat(), chunks(weight))
+    });
+    let grads = tables.add(all(), |(weight, [parts, out]), block| {
+        let arrays = words![weight.g, parts, weight.u, weight.v, weight.sigma, out];
+        ([arrays, place(weight.g), words![weight.w.len(), chunks(weight), block]].concat(), chunks(weight))
+    });
+    let memory = first.gpu().table(&tables.0)?;
+    let run = |names: [&'static str; 3], table: Table| {
+        let place = Address(memory.address().0 + 8 * table.start as u64);
+        let function = variant(names, g.element(), first.element());
+        first.blocks(&SPECTRAL, function, &words![table.blocks, place, weights.len()])
+    };
+    run(["quotient_dots", "quotient_dots_bf16", "quotient_dots_f16"], dots)?;
+    run(["quotient_grad", "quotient_grad_bf16", "quotient_grad_f16"], grads)?;
+    Ok(room.into_iter().map(|[_, out]| out).collect())
 }
