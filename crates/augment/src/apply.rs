@@ -36,19 +36,21 @@ impl Policy {
             (y, draws) = match draws {
                 [] => return Ok(y),
                 [Draw::Translation { tx, ty }, Draw::Cutout { ox, oy }, rest @ ..] => {
-                    let ([dy, dx], [top, left]) = (offsets(tx, ty), corners(ox, oy, cut));
+                    let [top, left] = corners(ox, oy, cut);
+                    let [dy, dx, top, left] = Ints::together([tx.clone(), ty.clone(), top, left]);
                     (y.shift_erase([&dy, &dx], [&top, &left], cut)?, rest)
                 }
                 [Draw::Cutout { ox, oy }, Draw::Translation { tx, ty }, rest @ ..] => {
-                    let ([dy, dx], [top, left]) = (offsets(tx, ty), corners(ox, oy, cut));
+                    let [top, left] = corners(ox, oy, cut);
+                    let [dy, dx, top, left] = Ints::together([tx.clone(), ty.clone(), top, left]);
                     (y.erase_shift([&top, &left], cut, [&dy, &dx])?, rest)
                 }
                 [Draw::Translation { tx, ty }, rest @ ..] => {
-                    let [dy, dx] = offsets(tx, ty);
+                    let [dy, dx] = Ints::together([tx.clone(), ty.clone()]);
                     (y.shift(&dy, &dx)?, rest)
                 }
                 [Draw::Cutout { ox, oy }, rest @ ..] => {
-                    let [top, left] = corners(ox, oy, cut);
+                    let [top, left] = Ints::together(corners(ox, oy, cut));
                     (y.erase(&top, &left, cut[0], cut[1])?, rest)
                 }
                 [Draw::Extra { transform, values }, rest @ ..] => (transform.apply(&y, values)?, rest),
@@ -76,12 +78,8 @@ fn coefficients(maps: &[ColorMap], like: &Var) -> Result<Var> {
     Var::from(rows.to_dtype(like.dtype())?).to_device(&like.device())
 }
 
-fn offsets(tx: &[i32], ty: &[i32]) -> [Ints; 2] {
-    [Ints::from(tx), Ints::from(ty)]
-}
-
 /// First row and column of each cut rectangle.
-fn corners(ox: &[i32], oy: &[i32], [height, width]: [usize; 2]) -> [Ints; 2] {
+fn corners(ox: &[i32], oy: &[i32], [height, width]: [usize; 2]) -> [Vec<i32>; 2] {
     let corner = |centres: &[i32], side: usize| centres.iter().map(|o| o - (side / 2) as i32).collect();
     [corner(ox, height), corner(oy, width)]
 }

@@ -2,42 +2,72 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, bail};
 
-use crate::cuda::{self, gpu::Buffer, gpu::Gpu};
+use crate::cuda::{self, gpu::Buffer, gpu::Gpu, words::Address};
 use crate::device::Device;
 
 /// Whole numbers that steer an op, such as labels or one offset an image: no gradients, and on
 /// the same device as the arrays that they steer.
 #[derive(Clone, Debug)]
-pub struct Ints(Arc<Numbers>);
-
-#[derive(Debug)]
-struct Numbers {
+pub struct Ints {
+    pack: Arc<Pack>,
+    /// Where these begin in the pack.
+    start: usize,
     len: usize,
+}
+
+/// Numbers that go to a GPU in one copy.
+#[derive(Debug)]
+struct Pack {
     /// None where a GPU's kernel made them.
     host: Option<Box<[i32]>>,
     /// Uploaded once, when a GPU first asks.
     gpu: OnceLock<Arc<Buffer>>,
 }
 
+/// Numbers on a GPU.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    buffer: Arc<Buffer>,
+    start: usize,
+}
+
+impl Placed {
+    /// Of the first number.
+    pub(crate) fn address(&self) -> Address {
+        Address(self.buffer.address().0 + (self.start * size_of::<i32>()) as u64)
+    }
+}
+
 impl Ints {
     fn new(values: Box<[i32]>) -> Self {
-        Self(Arc::new(Numbers { len: values.len(), host: Some(values), gpu: OnceLock::new() }))
+        let len = values.len();
+        Self { pack: Arc::new(Pack { host: Some(values), gpu: OnceLock::new() }), start: 0, len }
+    }
+
+    /// Several lists, which go to a GPU in one copy when it first asks for one of them.
+    pub fn together<const N: usize>(lists: [Vec<i32>; N]) -> [Self; N] {
+        let pack = Self::new(lists.concat().into()).pack;
+        let mut start = 0;
+        lists.map(|list| {
+            start += list.len();
+            Self { pack: Arc::clone(&pack), start: start - list.len(), len: list.len() }
+        })
     }
 
     /// Numbers that a kernel will write in full.
     pub(crate) fn uninitialised(gpu: &Arc<Gpu>, len: usize) -> Result<Self> {
         let buffer = Arc::new(gpu.allocate(len * size_of::<i32>())?);
-        Ok(Self(Arc::new(Numbers { len, host: None, gpu: OnceLock::from(buffer) })))
+        Ok(Self { pack: Arc::new(Pack { host: None, gpu: OnceLock::from(buffer) }), start: 0, len })
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// All numbers of the parts, in order.
@@ -57,11 +87,11 @@ impl Ints {
     /// # Errors
     /// If the device fails.
     pub fn to_vec(&self) -> Result<Vec<i32>> {
-        if let Some(host) = &self.0.host {
-            return Ok(host.to_vec());
+        if self.pack.host.is_some() {
+            return Ok(self.known().to_vec());
         }
-        let Some(buffer) = self.0.gpu.get() else { bail!("whole numbers without a place") };
-        let mut bytes = vec![0; self.len() * size_of::<i32>()];
+        let Some(buffer) = self.pack.gpu.get() else { bail!("whole numbers without a place") };
+        let mut bytes = vec![0; self.len * size_of::<i32>()];
         buffer.gpu().download(buffer.address(), &mut bytes)?;
         Ok(bytes.as_chunks::<4>().0.iter().map(|number| i32::from_ne_bytes(*number)).collect())
     }
@@ -79,34 +109,40 @@ impl Ints {
 
     /// For kernels on the CPU, whose ops take no numbers that a GPU made.
     pub(crate) fn host(&self) -> &[i32] {
-        self.0.host.as_deref().expect("numbers of the CPU")
+        assert!(self.pack.host.is_some(), "numbers of the CPU");
+        self.known()
     }
 
     /// What is known on the host without asking a GPU.
     pub(crate) fn known(&self) -> &[i32] {
-        self.0.host.as_deref().unwrap_or_default()
+        self.pack.host.as_deref().map_or(&[], |host| &host[self.start..self.start + self.len])
     }
 
     /// For kernels on a GPU.
-    pub(crate) fn on(&self, gpu: &Arc<Gpu>) -> Result<Arc<Buffer>> {
-        if let Some(buffer) = self.0.gpu.get().filter(|buffer| Arc::ptr_eq(buffer.gpu(), gpu)) {
-            return Ok(buffer.clone());
+    pub(crate) fn on(&self, gpu: &Arc<Gpu>) -> Result<Placed> {
+        let start = self.start;
+        if let Some(buffer) = self.pack.gpu.get().filter(|buffer| Arc::ptr_eq(buffer.gpu(), gpu)) {
+            return Ok(Placed { buffer: buffer.clone(), start });
         }
-        let bytes: Vec<u8> = self.to_vec()?.iter().flat_map(|number| number.to_ne_bytes()).collect();
+        let made = match &self.pack.host {
+            Some(host) => host.to_vec(),
+            None => self.to_vec()?,
+        };
+        let bytes: Vec<u8> = made.iter().flat_map(|number| number.to_ne_bytes()).collect();
         let buffer = Arc::new(gpu.allocate(bytes.len())?);
         gpu.upload(buffer.address(), &bytes)?;
         // Kept for the first GPU that asks; another thread may have been as fast.
-        Ok(self.0.gpu.get_or_init(|| buffer.clone()).clone())
-            .map(|kept| if Arc::ptr_eq(kept.gpu(), gpu) { kept } else { buffer })
+        let kept = self.pack.gpu.get_or_init(|| buffer.clone()).clone();
+        Ok(Placed { buffer: if Arc::ptr_eq(kept.gpu(), gpu) { kept } else { buffer }, start })
     }
 }
 
 /// By their numbers; those that only a GPU knows are equal to themselves alone.
 impl PartialEq for Ints {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0.host, &other.0.host) {
-            (Some(a), Some(b)) => a == b,
-            _ => Arc::ptr_eq(&self.0, &other.0),
+        match (&self.pack.host, &other.pack.host) {
+            (Some(_), Some(_)) => self.known() == other.known(),
+            _ => Arc::ptr_eq(&self.pack, &other.pack),
         }
     }
 }
@@ -128,5 +164,19 @@ impl From<&[i32]> for Ints {
 impl FromIterator<i32> for Ints {
     fn from_iter<I: IntoIterator<Item = i32>>(values: I) -> Self {
         Self::new(values.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_travel_together_stay_apart() -> Result<()> {
+        let [a, b, c] = Ints::together([vec![3, 1], vec![], vec![4, 1, 5]]);
+        assert_eq!((a.to_vec()?, b.len(), c.host()), (vec![3, 1], 0, &[4, 1, 5][..]));
+        assert_eq!(Ints::concat(&[&c, &a])?, Ints::from(vec![4, 1, 5, 3, 1]));
+        assert_ne!(a, c);
+        Ok(())
     }
 }

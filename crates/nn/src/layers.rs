@@ -179,6 +179,15 @@ impl Conv2d {
         x.conv2d(&weight, bias, self.config)
     }
 
+    /// `onto` plus [`Conv2d::forward`]: the end of a residual block.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn forward_onto(&self, x: &Var, onto: &Var, mode: Mode) -> Result<Var> {
+        let (weight, bias) = self.weight.for_input(x, mode)?;
+        x.conv2d_onto(&weight, bias, onto, self.config)
+    }
+
     /// [`Conv2d::forward`] and a ReLU in one pass over the output.
     ///
     /// # Errors
@@ -205,6 +214,15 @@ impl Conv2d {
     pub fn forward_upsampled(&self, x: &Var, mode: Mode) -> Result<Var> {
         let (weight, bias) = (self.weight.value(mode)?, self.weight.bias.as_ref());
         x.upsample2_conv2d(&weight, bias, self.config)
+    }
+
+    /// `onto` plus [`Conv2d::forward_pooled`].
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn forward_pooled_onto(&self, x: &Var, onto: &Var, mode: Mode) -> Result<Var> {
+        let (weight, bias) = (self.weight.value(mode)?, self.weight.bias.as_ref());
+        x.conv2d_avg_pool2_onto(&weight, bias, onto, self.config)
     }
 
     /// The means of 2x2 cells of [`Conv2d::forward`], which is never stored.

@@ -26,11 +26,20 @@ pub(crate) fn conv2d(s: &ConvShape, x: &Value, w: &Value, bias: Option<&Value>, 
         Some(b) => dispatch!(on_any_type: "conv2d", [x, w, b], T => {
             let y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
             tensor(y, shape)
-        }, cuda in any order => cuda::conv2d(s, x, w, Some(b), relus).map(Value::Cuda)),
+        }, cuda in any order => cuda::conv2d(s, x, w, [Some(b), None], relus).map(Value::Cuda)),
         None => dispatch!(on_any_type: "conv2d", [x, w], T => {
             tensor(cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, None, relus), shape)
-        }, cuda in any order => cuda::conv2d(s, x, w, None, relus).map(Value::Cuda)),
+        }, cuda in any order => cuda::conv2d(s, x, w, [None; 2], relus).map(Value::Cuda)),
     }
+}
+
+/// [`conv2d`] with a bias, and an array of its shape added last.
+pub(crate) fn conv2d_onto(s: &ConvShape, [x, w, b, onto]: [&Value; 4], relus: Relus) -> Result<Value> {
+    dispatch!(on_any_type: "conv2d", [x, w, b, onto], T => {
+        let mut y = cpu::convolution(s, &view::<T>(x)?, &view::<T>(w)?, Some(&view::<T>(b)?[..]), relus);
+        y.iter_mut().zip(view::<T>(onto)?.iter()).for_each(|(y, more)| *y += *more);
+        tensor(y, &s.output()[..])
+    }, cuda in any order => cuda::conv2d(s, x, w, [Some(b), Some(onto)], relus).map(Value::Cuda))
 }
 
 /// The cotangent of the input from that of the output.

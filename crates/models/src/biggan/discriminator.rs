@@ -44,16 +44,15 @@ impl Block {
     }
 
     fn forward(&self, x: &Var, mode: Mode) -> Result<Var> {
-        // One variable, so that each value dies as soon as the tape does not hold it.
-        let mut h = match self.is_first {
+        let shortcut = self.shortcut(x, mode)?;
+        let h = match self.is_first {
             true => self.conv1.forward_relu(x, mode)?,
             false => self.conv1.forward_between_relus(x, mode)?,
         };
-        h = match self.halves {
-            true => self.conv2.forward_pooled(&h, mode)?,
-            false => self.conv2.forward(&h, mode)?,
-        };
-        h.add(&self.shortcut(x, mode)?)
+        match self.halves {
+            true => self.conv2.forward_pooled_onto(&h, &shortcut, mode),
+            false => self.conv2.forward_onto(&h, &shortcut, mode),
+        }
     }
 
     /// Published: pooling first in the first block, last in the others. A 1x1 convolution commutes with averages, and

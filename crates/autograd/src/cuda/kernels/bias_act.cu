@@ -11,6 +11,8 @@ struct BiasActArgs {
     // In the type of arithmetic: a half's is never rounded.
     const A* bias;
     const T* g;
+    // What is added last; null for none.
+    const T* onto;
     T* y;
     Divisor channels, inner;
     i64 activation, clamps;
@@ -39,7 +41,8 @@ DEVICE A with_bias(const BiasActArgs& args, u32 i) {
 DEVICE A bias_act_of(const BiasActArgs& args, u32 i) {
     const A v = activate(args.activation, with_bias(args, i), (A)args.alpha) * (A)args.gain;
     const A limit = (A)args.clamp;
-    return args.clamps ? (v > limit ? limit : (v < -limit ? -limit : v)) : v;
+    const A w = args.clamps ? (v > limit ? limit : (v < -limit ? -limit : v)) : v;
+    return args.onto ? w + load(args.onto[i]) : w;
 }
 MAP(bias_act, BiasActArgs, y)
 

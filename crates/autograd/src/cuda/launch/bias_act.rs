@@ -31,14 +31,14 @@ fn run(
     layout: Layout,
     x: &CudaTensor,
     bias: Option<&CudaTensor>,
-    g: Option<&CudaTensor>,
+    [g, onto]: [Option<&CudaTensor>; 2],
 ) -> Result<CudaTensor> {
     let y = x.like_itself()?;
     let bias = bias.map(|bias| bias.in_type(x.element().arithmetic())).transpose()?;
     let bias = bias.as_ref();
     let (channels, inner) = (Divisor(layout.channels), Divisor(layout.inner));
     let (clamps, limit) = (f.clamp.is_some(), f.clamp.unwrap_or(0.0));
-    let head = words![x.len(), x, bias, g, &y, channels, inner, number(f.activation), clamps];
+    let head = words![x.len(), x, bias, g, onto, &y, channels, inner, number(f.activation), clamps];
     x.map(&BIAS_ACT, function, &[head, words![f.alpha, f.gain, limit]].concat())?;
     Ok(y)
 }
@@ -55,8 +55,20 @@ fn in_memory(layout: Layout, x: &CudaTensor) -> Result<(Layout, CudaTensor)> {
 }
 
 pub(crate) fn forward(f: &BiasAct, layout: Layout, x: &CudaTensor, bias: Option<&CudaTensor>) -> Result<CudaTensor> {
+    forward_onto(f, layout, x, bias, None)
+}
+
+/// [`forward`], plus an array of the same shape, added last.
+pub(crate) fn forward_onto(
+    f: &BiasAct,
+    layout: Layout,
+    x: &CudaTensor,
+    bias: Option<&CudaTensor>,
+    onto: Option<&CudaTensor>,
+) -> Result<CudaTensor> {
     let (layout, x) = in_memory(layout, x)?;
-    run("bias_act", f, layout, &x, bias, None)
+    let onto = onto.map(|onto| onto.in_order(x.order())).transpose()?;
+    run("bias_act", f, layout, &x, bias, [None, onto.as_ref()])
 }
 
 /// `known` is the output, or for some activations the input with its bias. With the bias' cotangent, in the type of arithmetic, if
@@ -71,7 +83,7 @@ pub(crate) fn backward(
 ) -> Result<(CudaTensor, Option<CudaTensor>)> {
     let [known, g] = alike_in_order([known, g])?;
     let (layout, known) = in_memory(layout, &known)?;
-    let gx = run("bias_act_grad", f, layout, &known, bias, Some(&g.in_order(known.order())?))?;
+    let gx = run("bias_act_grad", f, layout, &known, bias, [Some(&g.in_order(known.order())?), None])?;
     let Layout { outer, channels, inner } = layout;
     let sum = || -> Result<CudaTensor> {
         let element = gx.element().arithmetic();

@@ -13,7 +13,7 @@ use crate::cuda::texts::{CONV, Element};
 use crate::cuda::words::words;
 use crate::kernels::bias_act::Layout;
 use crate::kernels::conv::Relus;
-use crate::kernels::elementwise::{Gate, Unary};
+use crate::kernels::elementwise::{Binary, Gate, Unary};
 use crate::ops::bias_act::{Activation, BiasAct};
 use crate::ops::conv::{ConvShape, Resample};
 
@@ -84,25 +84,33 @@ fn rectified(x: &CudaTensor, on: bool) -> Result<CudaTensor> {
 }
 
 /// What follows a convolution of cuDNN's.
-fn finish(s: &ConvShape, y: CudaTensor, bias: Option<&CudaTensor>, relu: bool) -> Result<CudaTensor> {
-    if bias.is_none() && !relu {
+fn finish(s: &ConvShape, y: CudaTensor, [bias, onto]: [Option<&CudaTensor>; 2], relu: bool) -> Result<CudaTensor> {
+    if bias.is_none() && onto.is_none() && !relu {
         return Ok(y);
     }
     let activation = if relu { Activation::Relu } else { Activation::Linear };
     let layout = Layout { outer: s.batch, channels: s.out_channels, inner: s.out_height() * s.out_width() };
-    bias_act::forward(&BiasAct { gain: 1.0, ..BiasAct::new(activation) }, layout, &y, bias)
+    bias_act::forward_onto(&BiasAct { gain: 1.0, ..BiasAct::new(activation) }, layout, &y, bias, onto)
+}
+
+/// `y + onto`, where there is one.
+fn added(y: CudaTensor, onto: Option<&CudaTensor>) -> Result<CudaTensor> {
+    match onto {
+        Some(onto) => elementwise::binary(Binary::Add, &y, onto, y.dims()),
+        None => Ok(y),
+    }
 }
 
 fn plain(s: &ConvShape) -> ConvShape {
     ConvShape { resample: Resample::Keep, ..*s }
 }
 
-/// `y = x * w + bias`, with ReLUs before and after.
+/// `y = x * w + bias`, with ReLUs before and after, and an array of its shape added last.
 pub(crate) fn conv2d(
     s: &ConvShape,
     x: &CudaTensor,
     w: &CudaTensor,
-    bias: Option<&CudaTensor>,
+    [bias, onto]: [Option<&CudaTensor>; 2],
     relus: Relus,
 ) -> Result<CudaTensor> {
     if fold::folds(s, x.element(), w.element()) {
@@ -110,15 +118,17 @@ pub(crate) fn conv2d(
         return match s.resample {
             Resample::DoubleInput => {
                 let y = input_gradient(&strided, &rectified(x, relus.before)?, &filter, None)?;
-                finish(s, y, bias, relus.after)
+                finish(s, y, [bias, onto], relus.after)
             }
-            _ => conv2d(&strided, x, &filter, bias, relus),
+            _ => conv2d(&strided, x, &filter, [bias, onto], relus),
         };
     }
     let w = &w.in_type(x.element())?;
     match s.resample {
-        Resample::DoubleInput => return conv2d(&plain(s), &pool::double(x, 1.0)?, w, bias, relus),
-        Resample::HalveOutput => return pool::sum_cells(&conv2d(&plain(s), x, w, bias, relus)?, 0.25),
+        Resample::DoubleInput => return conv2d(&plain(s), &pool::double(x, 1.0)?, w, [bias, onto], relus),
+        Resample::HalveOutput => {
+            return added(pool::sum_cells(&conv2d(&plain(s), x, w, [bias, None], relus)?, 0.25)?, onto);
+        }
         Resample::Keep => {}
     }
     let taps = s.in_channels * s.kernel[0] * s.kernel[1];
@@ -126,11 +136,11 @@ pub(crate) fn conv2d(
     if let Some((planned, order)) = planned(s, Pass::Output, x)? {
         let y = x.like_in(&s.output(), order)?;
         by_library(&planned, [&rectified(x, relus.before)?, w], &y)?;
-        return finish(s, y, bias, relus.after);
+        return finish(s, y, [bias, onto], relus.after);
     }
     let y = x.like(&s.output())?;
     run("conv_forward", s, &sizes, [&x.planes()?, &w.planes()?, &y], [bias, None], relus)?;
-    as_asked(y)
+    added(as_asked(y)?, onto)
 }
 
 /// The cotangent of the input; zero where `gate`, the input whose ReLU was convolved, is not positive.
@@ -143,7 +153,7 @@ pub(crate) fn input_gradient(
     if fold::folds(s, gy.element(), w.element()) {
         let (strided, filter) = (fold::strided(s), fold::filter(s, w, gy.element())?);
         return match s.resample {
-            Resample::DoubleInput => conv2d(&strided, gy, &filter, None, Relus::default()),
+            Resample::DoubleInput => conv2d(&strided, gy, &filter, [None; 2], Relus::default()),
             _ => input_gradient(&strided, gy, &filter, None),
         };
     }

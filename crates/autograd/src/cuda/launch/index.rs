@@ -5,7 +5,7 @@ use candle_core::Result;
 use crate::cuda::tensor::CudaTensor;
 use crate::cuda::texts::INDEX;
 use crate::cuda::words::{Address, Divisor, words};
-use crate::ints::Ints;
+use crate::ints::{Ints, Placed};
 use crate::kernels::reflect_pad::Border;
 
 pub(crate) fn gather(table: &CudaTensor, index: &Ints) -> Result<CudaTensor> {
@@ -59,7 +59,7 @@ pub(crate) fn shift_erase(x: &CudaTensor, m: Movement) -> Result<CudaTensor> {
         })
     };
     let (offsets, corner) = (on_device(m.offsets)?, on_device(m.corner)?);
-    let addresses = |pair: &Option<[std::sync::Arc<crate::cuda::gpu::Buffer>; 2]>| match pair {
+    let addresses = |pair: &Option<[Placed; 2]>| match pair {
         Some([a, b]) => [a.address(), b.address()],
         None => [Address::NULL; 2],
     };

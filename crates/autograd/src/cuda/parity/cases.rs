@@ -72,6 +72,7 @@ pub(super) fn all() -> Vec<Case> {
     activations(&mut cases);
     pools(&mut cases);
     norms(&mut cases);
+    residuals(&mut cases);
     losses(&mut cases);
     resampling(&mut cases);
     augmentation(&mut cases);
@@ -227,6 +228,19 @@ fn pools(cases: &mut Cases) {
         cases.add(&format!("max_pool2d {name}"), shape, move |v| v[0].max_pool2d(kernel, stride, padding));
         cases.add(&format!("avg_pool2d {name}"), shape, move |v| v[0].avg_pool2d(kernel, stride, padding));
     }
+}
+
+fn residuals(cases: &mut Cases) {
+    let shapes: &[&[usize]] = &[&[2, 3, 6, 10], &[5, 3, 3, 3], &[5], &[2, 5, 6, 10]];
+    cases.add("conv2d_onto", shapes, |v| v[0].conv2d_onto(&v[1], Some(&v[2]), &v[3], Conv2dConfig::same(3))).slack =
+        4.0;
+    let shapes: &[&[usize]] = &[&[2, 3, 6, 10], &[5, 3, 3, 3], &[5], &[2, 5, 3, 5]];
+    cases
+        .add("conv2d_avg_pool2_onto", shapes, |v| {
+            let [w, b] = [exact(&v[1])?, exact(&v[2])?];
+            v[0].conv2d_avg_pool2_onto(&w, Some(&b), &v[3], Conv2dConfig::same(3))
+        })
+        .slack = 4.0;
 }
 
 fn losses(cases: &mut Cases) {
