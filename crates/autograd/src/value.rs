@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
 use crate::cuda;
-use crate::cuda::tensor::CudaTensor;
+use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::Element;
 use crate::device::Device;
 
@@ -62,6 +62,11 @@ impl Value {
             Self::Cpu(tensor) => tensor.dtype(),
             Self::Cuda(tensor) => tensor.dtype(),
         }
+    }
+
+    /// Whether it lies pixel by pixel on a GPU; everything else is row-major.
+    pub(crate) fn lies_by_pixels(&self) -> bool {
+        matches!(self, Self::Cuda(tensor) if tensor.order() == Order::Pixels)
     }
 
     pub(crate) fn device(&self) -> Device {

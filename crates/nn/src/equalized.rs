@@ -134,7 +134,11 @@ impl EqualizedConv2d {
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, x: &Var) -> Result<Var> {
-        let weight = self.weight.scale(self.weight_gain)?.to_dtype(x.dtype())?;
+        let weight = match self.resample.up {
+            1 => self.weight.scaled_filter(self.weight_gain, x.dtype())?,
+            // Which is turned about its middle first.
+            _ => self.weight.scale(self.weight_gain)?.to_dtype(x.dtype())?,
+        };
         x.conv2d_resample(&weight, self.fir.as_ref(), &self.resample)?.bias_act(self.bias.as_ref(), &self.act)
     }
 }

@@ -68,8 +68,18 @@ pub(crate) struct Gpu {
     peers: Mutex<Option<Arc<Peers>>>,
     /// Tables that never change, by content: filters. They stay for the life of the device.
     constants: Mutex<BTreeMap<Vec<u64>, Address>>,
+    tables: Mutex<Tables>,
     /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
     profile: Mutex<Option<Vec<Asked>>>,
+}
+
+/// Tables of launches, which never go: graphs read them.
+#[derive(Debug, Default)]
+struct Tables {
+    known: BTreeMap<Vec<u64>, Address>,
+    /// Of the memory, once there is a table.
+    start: Option<u64>,
+    used: usize,
 }
 
 /// Work that waits, and the graphs that such work was made into.
@@ -105,6 +115,7 @@ impl Gpu {
             counts: Counts::default(),
             peers: Mutex::default(),
             constants: Mutex::default(),
+            tables: Mutex::default(),
             profile: Mutex::default(),
         }
     }
@@ -370,11 +381,38 @@ impl Gpu {
         self.driver.synchronise()
     }
 
-    /// A table for one launch.
+    /// A table for one launch. In training the same ones come again and again, for the arena gives arrays the same places: so they are
+    /// kept, as long as there is room.
     pub(crate) fn table(self: &Arc<Self>, words: &[u64]) -> Result<Buffer> {
+        if let Some(Address(address)) = self.kept(words)? {
+            return Ok(Buffer { gpu: self.clone(), address, memory: Memory::Kept });
+        }
         let table = self.allocate(size_of_val(words))?;
         self.upload(table.address(), &bytes_of_words(words))?;
         Ok(table)
+    }
+
+    /// A table that is there already, or is now put beside the others; `None` where there is no room.
+    fn kept(&self, words: &[u64]) -> Result<Option<Address>> {
+        /// Of the memory for tables, apart from the arena, whose arrays they would keep from their places.
+        const ROOM: usize = 1 << 20;
+        let mut tables = lock(&self.tables);
+        if let Some(address) = tables.known.get(words) {
+            return Ok(Some(*address));
+        }
+        let bytes = size_of_val(words).next_multiple_of(256);
+        if tables.used + bytes > ROOM {
+            return Ok(None);
+        }
+        if tables.start.is_none() {
+            add(&self.counts.reservations, 1);
+            tables.start = Some(self.driver.reserve(ROOM)?);
+        }
+        let address = Address(tables.start.unwrap_or_default() + tables.used as u64);
+        self.upload(address, &bytes_of_words(words))?;
+        tables.used += bytes;
+        tables.known.insert(words.to_vec(), address);
+        Ok(Some(address))
     }
 
     /// The table on the device, uploaded the first time that it is asked for.
@@ -413,6 +451,8 @@ enum Memory {
     /// A block of the arena, which takes it back when this goes. Work in flight does not mind: whoever gets the block next
     /// is queued behind it.
     Arena { bytes: usize },
+    /// A table's that is kept.
+    Kept,
     /// What keeps another library's memory alive.
     Borrowed { _owner: Box<dyn Any + Send + Sync> },
 }

@@ -12,6 +12,7 @@ pub(crate) struct Text {
 const PRELUDE: (&str, &str) = ("prelude.cu", include_str!("kernels/prelude.cu"));
 const PREIMAGE: (&str, &str) = ("preimage.cu", include_str!("kernels/preimage.cu"));
 const CHUNKS: (&str, &str) = ("chunks.cu", include_str!("kernels/chunks.cu"));
+const PLACE: (&str, &str) = ("place.cu", include_str!("kernels/place.cu"));
 const TILE: (&str, &str) = ("tile.cu", include_str!("kernels/tile.cu"));
 
 macro_rules! texts {
@@ -33,7 +34,9 @@ texts! {
     COLOR: "color" [],
     CONV: "conv" [TILE],
     ELEMENTWISE: "elementwise" [],
+    FILTER: "filter" [PLACE],
     FOLD: "fold" [],
+    GROUP: "group" [],
     INDEX: "index" [CHUNKS],
     LAYOUT: "layout" [],
     LOSS: "loss" [],
@@ -43,7 +46,7 @@ texts! {
     PLANES: "planes" [],
     POOL: "pool" [],
     REDUCE: "reduce" [CHUNKS],
-    SPECTRAL: "spectral" [CHUNKS],
+    SPECTRAL: "spectral" [CHUNKS, PLACE],
     UPDATE: "update" [CHUNKS],
     UPFIRDN: "upfirdn" [],
     WARP: "warp" [PREIMAGE],

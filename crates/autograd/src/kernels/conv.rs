@@ -58,13 +58,19 @@ pub(crate) fn rectified_input_gradient(s: &ConvShape, gy: &Value, w: &Value, x: 
     }, cuda in any order => cuda::input_gradient(s, gy, w, Some(x)).map(Value::Cuda))
 }
 
-/// The cotangent of a filter of this type from the input, or from its ReLU, and the cotangent of the output.
-pub(crate) fn filter_gradient(s: &ConvShape, x: &Value, gy: &Value, relu: bool, filter: DType) -> Result<Value> {
+/// The cotangent of a filter of this type, which may lie pixel by pixel if so said, from the input, or from its ReLU, and the cotangent
+/// of the output.
+pub(crate) fn filter_gradient(
+    s: &ConvShape,
+    [x, gy]: [&Value; 2],
+    relu: bool,
+    (filter, pixels): (DType, bool),
+) -> Result<Value> {
     dispatch!("conv2d_weight_grad", [x, gy], T => {
         let gw = cpu::filter_gradient(s, &view::<T>(x)?, &view::<T>(gy)?, relu);
         tensor(gw, (s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]))
     }, cuda in any order => {
         let filter = Element::of("conv2d_weight_grad", filter)?;
-        cuda::filter_gradient(s, [x, gy], relu, filter).map(Value::Cuda)
+        cuda::filter_gradient(s, [x, gy], relu, (filter, pixels)).map(Value::Cuda)
     })
 }

@@ -179,12 +179,13 @@ pub(crate) fn input_gradient(
     as_asked(gx)
 }
 
-/// The cotangent of a filter of this type; of the ReLU of `x` if `relu`.
+/// The cotangent of a filter of this type, of the ReLU of `x` if `relu`. It is row-major unless the filter lies pixel by pixel: whoever
+/// reads the gradient of such a one takes both.
 pub(crate) fn filter_gradient(
     s: &ConvShape,
     [x, gy]: [&CudaTensor; 2],
     relu: bool,
-    filter: Element,
+    (filter, pixels): (Element, bool),
 ) -> Result<CudaTensor> {
     if fold::folds(s, x.element(), filter) {
         let strided = fold::strided(s);
@@ -194,12 +195,12 @@ pub(crate) fn filter_gradient(
         };
         return fold::filter_gradient(s, &gradient);
     }
-    match s.resample {
+    let gradient = match s.resample {
         Resample::DoubleInput => plain_filter_gradient(&plain(s), [&pool::double(x, 1.0)?, gy], relu),
         Resample::HalveOutput => plain_filter_gradient(&plain(s), [x, &pool::double(gy, 0.25)?], relu),
         Resample::Keep => plain_filter_gradient(s, [x, gy], relu),
-    }?
-    .in_type(filter)
+    }?;
+    if pixels { gradient } else { gradient.planes()? }.in_type(filter)
 }
 
 /// [`filter_gradient`] of a convolution that keeps the resolution, in the images' type and in the order that it came in.

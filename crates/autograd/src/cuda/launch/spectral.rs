@@ -2,10 +2,11 @@
 
 use candle_core::Result;
 
+use super::filter::place;
 use super::update::CHUNK;
 use crate::cuda::tensor::{CudaTensor, Order};
 use crate::cuda::texts::{Element, SPECTRAL};
-use crate::cuda::words::{Address, Divisor, words};
+use crate::cuda::words::{Address, words};
 
 /// Columns of a block of `power_columns`, as in `spectral.cu`.
 const COLUMNS: usize = 32;
@@ -57,15 +58,6 @@ impl Weight<'_> {
             sigma: self.w.like(&[1])?,
             normal: self.w.of_type(self.element, self.order())?,
         })
-    }
-}
-
-/// `Place` of `spectral.cu`: where the elements of a weight lie in an array of its sizes.
-fn place(array: &CudaTensor) -> Vec<u64> {
-    let row = Divisor(array.len() / array.dims().first().copied().unwrap_or(1).max(1));
-    match (array.order(), array.dims()) {
-        (Order::Pixels, [_, channels, height, width]) => words![row, Divisor(height * width), *channels],
-        _ => words![row, Divisor(1), 1usize],
     }
 }
 

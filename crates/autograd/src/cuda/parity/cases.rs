@@ -73,6 +73,7 @@ pub(super) fn all() -> Vec<Case> {
     pools(&mut cases);
     norms(&mut cases);
     residuals(&mut cases);
+    filters(&mut cases);
     losses(&mut cases);
     resampling(&mut cases);
     augmentation(&mut cases);
@@ -241,6 +242,17 @@ fn residuals(cases: &mut Cases) {
             v[0].conv2d_avg_pool2_onto(&w, Some(&b), &v[3], Conv2dConfig::same(3))
         })
         .slack = 4.0;
+}
+
+fn filters(cases: &mut Cases) {
+    for shape in [[5, 3, 3, 3], [4, 70, 1, 1], [3, 40, 5, 3]] {
+        cases
+            .add("scaled_filter", &[&shape], |v| {
+                let half = if v[0].dtype() == DType::F32 { DType::BF16 } else { v[0].dtype() };
+                v[0].scaled_filter(0.7, half)?.to_dtype(v[0].dtype())
+            })
+            .slack = 400.0;
+    }
 }
 
 fn losses(cases: &mut Cases) {
