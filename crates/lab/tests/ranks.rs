@@ -1,6 +1,8 @@
 //! Processes that share each batch of a run: started, killed, stopped and started again.
 #![allow(clippy::unwrap_used, clippy::explicit_write, reason = "a test stops where something is missing")]
 
+#[path = "../../autograd/tests/nccl/mod.rs"]
+mod nccl;
 mod support;
 
 use std::io::Write;
@@ -108,11 +110,9 @@ impl Joined {
             return None;
         }
         let scratch = Scratch::new();
-        let library = scratch.write("lib/libnccl.so.2", "");
-        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/tests/nccl/nccl.cpp");
-        let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-        compiler.args(["-std=c++17", "-O2", "-shared", "-fPIC", "-pthread", text, "-o"]).arg(library);
-        assert!(compiler.status().unwrap().success());
+        let folder = scratch.path("lib");
+        std::fs::create_dir(&folder).unwrap();
+        nccl::build(&folder);
         Some(Self { scratch })
     }
 

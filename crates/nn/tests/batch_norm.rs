@@ -153,3 +153,73 @@ fn class_conditional_gain_and_bias_are_by_label() {
     let error = ours.forward_relu(&x, Condition::Vectors(&vector), Mode::Batch).unwrap_err().to_string();
     assert!(error.contains("built for labels"), "{error}");
 }
+
+#[test]
+fn statistics_that_move_together_move_as_each_by_itself() {
+    let three_norms = || {
+        let builder = Builder::new(0, Purpose::new("test"), DType::F64, &Device::Cpu);
+        let options = [BatchNormOptions::default(), BatchNormOptions { momentum: 0.3, ..BatchNormOptions::default() }];
+        let norm = |i: usize| BatchNorm::new(&builder.at(i), CHANNELS, options[i % 2]).unwrap();
+        let (norms, running) = ([0, 1, 2].map(norm), builder.running_statistics());
+        (norms, running, builder.finish())
+    };
+    let (each, _, apart) = three_norms();
+    let (norms, running, at_once) = three_norms();
+    for (seed, mode) in [(0, Mode::Train), (1, Mode::Train), (2, Mode::Batch), (3, Mode::Standing { pass: 0 })] {
+        let x = images(seed, 4);
+        // The first layer twice in a pass.
+        for norm in each.iter().chain(&each[..1]) {
+            norm.forward(&x, mode).unwrap();
+        }
+        let before = values(&at_once, "1.stored_mean");
+        let pass = || {
+            norms.iter().chain(&norms[..1]).try_for_each(|norm| norm.forward(&x, mode).map(drop))?;
+            Ok(values(&at_once, "2.stored_mean"))
+        };
+        let inside = running.together(pass).unwrap();
+        for name in ["0", "1", "2"].iter().flat_map(|i| ["stored_mean", "stored_var"].map(|kind| format!("{i}.{kind}")))
+        {
+            assert_eq!(values(&apart, &name), values(&at_once, &name), "{name} in {mode:?}");
+        }
+        let moved = mode != Mode::Batch;
+        assert_eq!(before != values(&at_once, "1.stored_mean"), moved, "{mode:?}");
+        assert!(inside.iter().all(|mean| mean.is_finite()));
+    }
+    let before = values(&at_once, "0.stored_var");
+    let failed = running.together(|| {
+        norms[0].forward(&images(9, 4), Mode::Train)?;
+        norms[1].forward(&images(9, 4).reshape(&[4, 24])?, Mode::Train)
+    });
+    assert!(failed.is_err());
+    assert_eq!(before, values(&at_once, "0.stored_var"), "a pass that failed moves nothing");
+    norms[0].forward(&images(9, 4), Mode::Train).unwrap();
+    assert_ne!(before, values(&at_once, "0.stored_var"), "outside of a pass each moves at once");
+}
+
+#[test]
+fn labels_that_are_looked_up_ahead_give_the_same_layers_and_gradients() {
+    let builder = Builder::new(3, Purpose::new("test"), DType::F64, &Device::Cpu);
+    let kind = ConditionKind::Labels { num_classes: 5 };
+    let layer = LayerOptions { init: Init::Normal(1.0), ..LayerOptions::default() };
+    let norm = |name: &str| {
+        ClassBatchNorm::new(&builder.at(name), CHANNELS, kind, &layer, BatchNormOptions::default()).unwrap()
+    };
+    let (norms, tables) = ([norm("a"), norm("b")], builder.class_tables());
+    let params = builder.finish();
+    let (x, labels) = (images(1, 4), Ints::from(vec![4, 0, 4, 2]));
+    let pass = |labels: &Ints| {
+        let mut h = x.clone();
+        for norm in &norms {
+            h = norm.forward_relu(&h, Condition::Labels(labels), Mode::Batch).unwrap();
+        }
+        let gradients =
+            grad_of_scalar(&h.square().unwrap().sum().unwrap(), &params.weights(), GraphMode::Free).unwrap();
+        [&h].into_iter().chain(&gradients).map(|var| var.to_vec::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    let plain = pass(&labels);
+    tables.look_up(&labels).unwrap();
+    assert_eq!(pass(&labels), plain);
+    // What was looked up is used once.
+    assert_ne!(pass(&Ints::from(vec![1, 1, 1, 1])), plain);
+    assert!(tables.look_up(&Ints::from(vec![5])).is_err(), "no such class");
+}

@@ -1,6 +1,8 @@
 //! Ranks whose sums stay on their devices: what a step asks of one of them, with a stand-in for NCCL.
 #![allow(clippy::unwrap_used, clippy::explicit_write, clippy::print_stderr, missing_docs)]
 
+#[path = "../../autograd/tests/nccl/mod.rs"]
+mod nccl;
 mod support;
 
 use std::io::Write;
@@ -52,10 +54,7 @@ impl Communicator for First {
 /// Runs this test in a process that finds the stand-in.
 fn with_nccl(name: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/tests/nccl/nccl.cpp");
-    let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-    compiler.args(["-std=c++17", "-O2", "-shared", "-fPIC", "-pthread", text, "-o"]);
-    assert!(compiler.arg(folder.path().join("libnccl.so.2")).status().unwrap().success());
+    nccl::build(folder.path());
     let mut again = Command::new(std::env::current_exe().unwrap());
     again.args(["--exact", name, "--nocapture"]).env("LD_LIBRARY_PATH", folder.path()).env("FAKE_NCCL", "alone");
     assert!(again.status().unwrap().success());

@@ -1,25 +1,27 @@
 //! An open device: its driver, its arena, and what has been asked of it.
 
+mod ranks;
+mod tables;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use candle_core::{Result, bail};
 
 use super::arena::Usage;
 use super::driver::{Driver, IN_FLIGHT, Kernel, THREADS};
 use super::graphs::Graphs;
-use super::library::{Call, OverRanks};
-use super::nccl::{Peers, RanksId, Watch};
+use super::library::Call;
+use super::nccl::Peers;
 use super::pool::{Pool, lock};
 use super::profile::{Asked, Spent, together};
 use super::texts::Element;
 use super::words::Address;
 use super::work::{Reel, Work};
 use crate::device::Device;
+use tables::Tables;
 
 /// What a device was asked to do since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,15 +73,6 @@ pub(crate) struct Gpu {
     tables: Mutex<Tables>,
     /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
     profile: Mutex<Option<Vec<Asked>>>,
-}
-
-/// Tables of launches, which never go: graphs read them.
-#[derive(Debug, Default)]
-struct Tables {
-    known: BTreeMap<Vec<u64>, Address>,
-    /// Of the memory, once there is a table.
-    start: Option<u64>,
-    used: usize,
 }
 
 /// Work that waits, and the graphs that such work was made into.
@@ -298,59 +291,6 @@ impl Gpu {
         self.ask(Asked::Call(call), |driver| driver.call(&call, arrays, workspace))
     }
 
-    /// Makes the device one of several ranks', once all have come.
-    pub(crate) fn join(&self, id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<()> {
-        self.synchronise()?;
-        self.driver.enter()?;
-        let peers = Arc::new(Peers::meet(id, rank, size, watch)?);
-        self.driver.set_peers(Some(peers.clone()));
-        *lock(&self.peers) = Some(peers);
-        Ok(())
-    }
-
-    /// Leaves the other ranks. What cannot be told any more, nor waited for, stays as it is.
-    pub(crate) fn leave(&self) {
-        /// For kernels that wait for a rank that is gone, and for NCCL to forget the graphs.
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let Some(peers) = lock(&self.peers).take() else { return };
-        let within = |is_over: &dyn Fn() -> bool| {
-            let started = Instant::now();
-            while !is_over() && started.elapsed() < PATIENCE {
-                sleep(Duration::from_millis(1));
-            }
-            is_over()
-        };
-        peers.leave();
-        if within(&|| self.driver.is_idle().unwrap_or(true)) {
-            lock(&self.put_off).graphs = Graphs::default();
-            within(&|| peers.is_left());
-        } else {
-            // Graphs in flight cannot go.
-            std::mem::forget(std::mem::take(&mut lock(&self.put_off).graphs));
-        }
-        self.driver.set_peers(None);
-    }
-
-    pub(crate) fn is_joined(&self) -> bool {
-        lock(&self.peers).is_some()
-    }
-
-    /// Queues the sum or mean over ranks of `count` elements, if the device is one of several ranks': `from` and `to` may be the
-    /// same.
-    pub(crate) fn over_ranks(
-        self: &Arc<Self>,
-        element: Element,
-        count: usize,
-        mean: bool,
-        [from, to]: [Address; 2],
-    ) -> Result<bool> {
-        let session = lock(&self.peers).as_ref().map(|peers| peers.session());
-        let Some(session) = session else { return Ok(false) };
-        let call = Call::OverRanks(OverRanks { session, element, count, mean });
-        self.call(&Planned { call, workspace: 0 }, [from, Address::NULL, to])?;
-        Ok(true)
-    }
-
     pub(crate) fn upload(&self, to: Address, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -380,55 +320,6 @@ impl Gpu {
         add(&self.counts.synchronisations, 1);
         self.driver.synchronise()
     }
-
-    /// A table for one launch. In training the same ones come again and again, for the arena gives arrays the same places: so they are
-    /// kept, as long as there is room.
-    pub(crate) fn table(self: &Arc<Self>, words: &[u64]) -> Result<Buffer> {
-        if let Some(Address(address)) = self.kept(words)? {
-            return Ok(Buffer { gpu: self.clone(), address, memory: Memory::Kept });
-        }
-        let table = self.allocate(size_of_val(words))?;
-        self.upload(table.address(), &bytes_of_words(words))?;
-        Ok(table)
-    }
-
-    /// A table that is there already, or is now put beside the others; `None` where there is no room.
-    fn kept(&self, words: &[u64]) -> Result<Option<Address>> {
-        /// Of the memory for tables, apart from the arena, whose arrays they would keep from their places.
-        const ROOM: usize = 1 << 20;
-        let mut tables = lock(&self.tables);
-        if let Some(address) = tables.known.get(words) {
-            return Ok(Some(*address));
-        }
-        let bytes = size_of_val(words).next_multiple_of(256);
-        if tables.used + bytes > ROOM {
-            return Ok(None);
-        }
-        if tables.start.is_none() {
-            add(&self.counts.reservations, 1);
-            tables.start = Some(self.driver.reserve(ROOM)?);
-        }
-        let address = Address(tables.start.unwrap_or_default() + tables.used as u64);
-        self.upload(address, &bytes_of_words(words))?;
-        tables.used += bytes;
-        tables.known.insert(words.to_vec(), address);
-        Ok(Some(address))
-    }
-
-    /// The table on the device, uploaded the first time that it is asked for.
-    pub(crate) fn constant(self: &Arc<Self>, words: &[u64]) -> Result<Address> {
-        if let Some(address) = lock(&self.constants).get(words) {
-            return Ok(*address);
-        }
-        let address = Address(self.take(size_of_val(words))?);
-        self.upload(address, &bytes_of_words(words))?;
-        lock(&self.constants).insert(words.to_vec(), address);
-        Ok(address)
-    }
-}
-
-fn bytes_of_words(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 /// A call that a library serves.

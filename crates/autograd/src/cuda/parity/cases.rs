@@ -330,6 +330,17 @@ fn norms(cases: &mut Cases) {
             sums.into_iter().try_fold(normal[0].reshape(&[162])?, |sum, more| sum.add(&more?))
         })
         .slack = 10.0;
+    // A quotient that no output depends on has no cotangent.
+    let shapes: &[&[usize]] = &[&[6, 3, 3, 3], &[40, 13]];
+    cases
+        .add("spectral_norms, one of two used", shapes, |v| {
+            let u = [6, 40].map(|rows| constant(&vec![0.5; rows], &[1, rows], &v[0]));
+            let (u, sigma) = (u.into_iter().collect::<Result<Vec<_>>>()?, constant(&[0.0], &[1], &v[0])?);
+            let dtype = v[0].dtype();
+            let iteration = |u| PowerIteration { u, sigma: &sigma, epsilon: 1e-8, steps: 2, stores: false, dtype };
+            Ok(spectral_norms(&[(&v[0], iteration(&u[0])), (&v[1], iteration(&u[1]))])?.remove(1))
+        })
+        .slack = 10.0;
     cases.add("minibatch_stddev", &[&[8, 4, 3, 5]], |v| v[0].minibatch_stddev(Some(4), 2)).slack = 10.0;
 }
 
