@@ -1,6 +1,6 @@
 //! The mean of a function of each logit: what adversarial losses are made of.
 
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 
 use crate::cuda::launch::loss as cuda;
 use crate::cuda::tensor::CudaTensor;
@@ -42,7 +42,7 @@ impl Term {
     /// Of each logit, op by op.
     ///
     /// # Errors
-    /// If the dtype is neither F32 nor F64.
+    /// As [`Var::affine`].
     pub fn of(self, x: &Var) -> Result<Var> {
         let scaled = |x: &Var, factor: f64| if factor == 1.0 { Ok(x.clone()) } else { x.scale(factor) };
         match self {
@@ -105,13 +105,13 @@ impl Var {
     /// The mean of a function of each element: a number. On a GPU the derivative by each element comes with it, in one launch.
     ///
     /// # Errors
-    /// If the array is empty, its dtype is neither F32 nor F64, or the device fails.
+    /// If the array is empty, or the device fails.
     pub fn mean_term(&self, term: Term) -> Result<Var> {
         if self.elem_count() == 0 {
             bail!("mean_term: an array of shape {:?}, expected one element or more", self.dims())
         }
         match self.value() {
-            Value::Cuda(x) if !fusion::is_off() => {
+            Value::Cuda(x) if !fusion::is_off() && matches!(self.dtype(), DType::F32 | DType::F64) => {
                 let [mean, slopes] = cuda::mean_term(term, x)?;
                 apply(MeanTerm { term, mean, slopes }, &[self])
             }
