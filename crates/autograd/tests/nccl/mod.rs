@@ -8,7 +8,7 @@ use std::process::Command;
 ///
 /// # Panics
 /// Where there is no C++ compiler.
-pub fn build(folder: &Path) {
+pub(crate) fn build(folder: &Path) {
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/tests/nccl/nccl.cpp");
     let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
     compiler.args(["-std=c++17", "-O2", "-shared", "-fPIC", "-pthread", text, "-o"]);
