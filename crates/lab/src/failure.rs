@@ -37,11 +37,13 @@ impl<T, E: Into<anyhow::Error>> InputContext<T> for Result<T, E> {
     }
 }
 
-/// An error's chain in one line; a cause that its parent has already told is not told twice.
+/// An error's chain in one line; a cause that its parent has already told is not told twice. The lines that tensors' errors have
+/// under `RUST_BACKTRACE` are left out.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let part = cause.to_string();
+        let part = part.lines().filter(|line| !is_of_backtrace(line)).collect::<Vec<_>>().join("\n");
         if text.contains(&part) {
             continue;
         }
@@ -53,7 +55,35 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The lines of an error's chain that [`sentence`] leaves out.
+pub(crate) fn backtrace(error: &anyhow::Error) -> String {
+    // Each cause repeats those of the one below.
+    let longest = error.chain().map(ToString::to_string).max_by_key(String::len).unwrap_or_default();
+    longest.lines().filter(|line| is_of_backtrace(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Whether a line is one of those that [`std::backtrace::Backtrace`] shows: `  12: function` or `      at file:line:column`.
+fn is_of_backtrace(line: &str) -> bool {
+    let shown = line.trim_start();
+    let is_function = shown.split_once(": ").is_some_and(|(number, _)| number.parse::<usize>().is_ok());
+    shown.len() < line.len() && (is_function || shown.starts_with("at "))
+}
+
 /// Whether the user's input caused the error.
 pub(crate) fn is_input(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<InputError>().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backtrace_is_no_part_of_the_sentence() {
+        let trace = "   0: candle_core::error::Error::bt\n             at ./src/error.rs:12:5\n  12: main\n";
+        let inner = format!("no device 3\n{trace}");
+        let error = anyhow::anyhow!("{inner}").context(format!("device cuda:3: {inner}; or use --device cpu"));
+        assert_eq!(sentence(&error), "device cuda:3: no device 3 ; or use --device cpu: no device 3");
+        assert_eq!(backtrace(&error), trace);
+    }
 }

@@ -50,6 +50,10 @@ fn main() -> ExitCode {
     });
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", failure::sentence(&error));
-        ExitCode::from(if failure::is_input(&error) { 2 } else { 1 })
+        if failure::is_input(&error) {
+            return ExitCode::from(2);
+        }
+        eprint!("{}", failure::backtrace(&error));
+        ExitCode::from(1)
     })
 }

@@ -1,8 +1,8 @@
 //! Processes that share each batch of a run: started, killed, stopped and started again.
 #![allow(clippy::unwrap_used, clippy::explicit_write, reason = "a test stops where something is missing")]
 
-#[path = "../../autograd/tests/nccl/mod.rs"]
-mod nccl;
+#[path = "../../autograd/tests/stand_ins/mod.rs"]
+mod stand_ins;
 mod support;
 
 use std::io::Write;
@@ -112,7 +112,7 @@ impl Joined {
         let scratch = Scratch::new();
         let folder = scratch.path("lib");
         std::fs::create_dir(&folder).unwrap();
-        nccl::build(&folder);
+        stand_ins::build(&folder, &[stand_ins::NCCL]);
         Some(Self { scratch })
     }
 

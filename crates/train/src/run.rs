@@ -20,7 +20,7 @@ use crate::log::Log;
 use crate::monitor::{Warning, warnings};
 use crate::observer::{Observer, Speed};
 use crate::outcome::{Outcome, Status, evaluations};
-use crate::ranks::Member;
+use crate::ranks::{Member, check_devices};
 use crate::recipe;
 use crate::run_dir::{RunDir, newest_state};
 use crate::setup::Setup;
@@ -51,15 +51,17 @@ impl Plan {
         config.check()?;
         let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
         let device = config.device.parse::<Device>().map_err(input)?.open().map_err(input)?;
+        check_devices(&config, device)?;
         config.precision.apply(device)?;
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.
-        match newest_state(&dir)? {
-            None => Trainer::transferred(&config, &splits, &device)?,
+        let built = match newest_state(&dir)? {
+            None => Trainer::transferred(&config, &splits, &device),
             // The run goes on from its own state.
-            Some(_) => Trainer::new(&config, &splits, &device)?,
+            Some(_) => Trainer::new(&config, &splits, &device),
         };
+        built.map_err(|error| fit::advise(error, &config, &splits, device))?;
         if dir.exists() && !dir.is_dir() {
             return Err(Error::Config(format!("--out {}: that is a file; give a folder", dir.display())));
         }

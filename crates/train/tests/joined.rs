@@ -1,8 +1,8 @@
 //! Ranks whose sums stay on their devices: what a step asks of one of them, with a stand-in for NCCL.
 #![allow(clippy::unwrap_used, clippy::explicit_write, clippy::print_stderr, missing_docs)]
 
-#[path = "../../autograd/tests/nccl/mod.rs"]
-mod nccl;
+#[path = "../../autograd/tests/stand_ins/mod.rs"]
+mod stand_ins;
 mod support;
 
 use std::io::Write;
@@ -54,7 +54,7 @@ impl Communicator for First {
 /// Runs this test in a process that finds the stand-in.
 fn with_nccl(name: &str) {
     let folder = tempfile::tempdir().unwrap();
-    nccl::build(folder.path());
+    stand_ins::build(folder.path(), &[stand_ins::NCCL]);
     let mut again = Command::new(std::env::current_exe().unwrap());
     again.args(["--exact", name, "--nocapture"]).env("LD_LIBRARY_PATH", folder.path()).env("FAKE_NCCL", "alone");
     assert!(again.status().unwrap().success());

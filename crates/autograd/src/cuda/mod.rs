@@ -87,6 +87,21 @@ fn driver_of(device: Device) -> Result<Box<dyn Driver>> {
     }
 }
 
+/// How many NVIDIA GPUs there are, of which one is open.
+///
+/// # Errors
+/// If none is, or the build has no CUDA layer.
+#[cfg(feature = "cuda")]
+pub fn count() -> Result<usize> {
+    nvidia::count()
+}
+
+/// As of a build without the CUDA layer.
+#[cfg(not(feature = "cuda"))]
+pub fn count() -> Result<usize> {
+    bail!("this build has no CUDA layer: it was built without the feature `cuda`")
+}
+
 /// What a device is, for people: name, compute capability, driver.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod member;
 mod room;
 mod through;
 
+use frugan_autograd::{Device, cuda};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -18,6 +19,20 @@ pub use follow::follow;
 pub use member::Member;
 pub use room::Room;
 pub use through::Through;
+
+/// Whether each rank finds a GPU, where the first has one: the others take those behind it.
+pub(crate) fn check_devices(config: &Config, device: Device) -> Result<()> {
+    let (Device::Cuda(first), 2..) = (device, config.ranks.count) else { return Ok(()) };
+    let (count, here) = (config.ranks.count, cuda::count()?);
+    if first + count <= here {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "ranks.count = {count} with device {device}: want {} CUDA devices, a rank each, and there {} {here}",
+        first + count,
+        if here == 1 { "is" } else { "are" }
+    )))
+}
 
 /// `[ranks]`: processes that share each batch, one a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

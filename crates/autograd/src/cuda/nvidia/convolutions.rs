@@ -147,7 +147,10 @@ impl Plan {
         let Descriptors { input, filter, output, convolution } = Descriptors::new(call, data, math)?;
         // SAFETY: live descriptors.
         let chosen = unsafe { choose(handle, call.pass, (input, filter, output, convolution), math) }?;
-        let Some((algorithm, workspace)) = chosen else { return Ok(None) };
+        let Some((algorithm, workspace, math)) = chosen else { return Ok(None) };
+        // An algorithm is as fast as it was offered in that arithmetic only.
+        // SAFETY: a live descriptor.
+        unsafe { result::set_convolution_math_type(convolution, math) }.map_err(failed("no arithmetic"))?;
         Ok(Some(Self { input, filter, output, convolution, algorithm, workspace }))
     }
 }
@@ -201,10 +204,11 @@ impl Descriptors {
     }
 }
 
-/// Whether an algorithm's arithmetic is what was asked for: TF32 goes by either name.
+/// Whether an algorithm's arithmetic may be used where another was asked for: any but one that rounds more. TF32 goes by the name of
+/// the default and of tensor cores, and halves are added up in F32 under any name.
 fn is_meant(offered: sys::cudnnMathType_t, asked: sys::cudnnMathType_t) -> bool {
-    use sys::cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_TENSOR_OP_MATH};
-    offered == asked || (asked == CUDNN_DEFAULT_MATH && offered == CUDNN_TENSOR_OP_MATH)
+    use sys::cudnnMathType_t::{CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION};
+    offered == CUDNN_FMA_MATH || (asked != CUDNN_FMA_MATH && offered != CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION)
 }
 
 type Four = (
@@ -215,7 +219,7 @@ type Four = (
 );
 
 /// The first algorithm in the library's order that gives the same result every time, in the arithmetic that was asked
-/// for, and fits; with its workspace.
+/// for, and fits; with its workspace and its arithmetic.
 ///
 /// # Safety
 /// The descriptors are alive.
@@ -224,7 +228,7 @@ unsafe fn choose(
     pass: Pass,
     (input, filter, output, convolution): Four,
     math: sys::cudnnMathType_t,
-) -> Result<Option<(Algorithm, usize)>> {
+) -> Result<Option<(Algorithm, usize, sys::cudnnMathType_t)>> {
     /// Asks one of the library's three functions, which differ in types only.
     macro_rules! ask {
         ($function:path, $perf:ty, $algorithm:path, $($descriptor:expr),+) => {{
@@ -241,7 +245,7 @@ unsafe fn choose(
                 .filter(|result| result.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS)
                 .filter(|result| result.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
                 .find(|result| is_meant(result.mathType, math) && result.memory <= MOST_WORKSPACE)
-                .map(|result| ($algorithm(result.algo), result.memory))
+                .map(|result| ($algorithm(result.algo), result.memory, result.mathType))
         }};
     }
     Ok(match pass {

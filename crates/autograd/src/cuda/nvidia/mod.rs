@@ -92,6 +92,12 @@ fn failed(what: &str) -> impl FnOnce(cudarc::driver::DriverError) -> Error + '_ 
     move |error| Error::Msg(format!("CUDA: {what}: {error}"))
 }
 
+/// How many devices a driver that has started serves.
+#[cfg(feature = "cuda")]
+pub(super) fn count() -> Result<usize> {
+    Ok(result::device::get_count().map_err(failed("no count of devices"))?.max(0) as usize)
+}
+
 /// The CUDA that the driver serves: 12030 is 12.3.
 fn driver_version() -> Result<i32> {
     let mut version = 0;
@@ -119,9 +125,9 @@ impl Nvidia {
             bail!("the NVIDIA driver at {} cannot be opened by name", driver.path.display())
         }
         result::init().map_err(failed("the driver does not start"))?;
-        let count = result::device::get_count().map_err(failed("no count of devices"))?;
-        let Some(ordinal) = i32::try_from(index).ok().filter(|ordinal| *ordinal < count) else {
-            bail!("there are {count} CUDA devices, counted from 0: no device {index}")
+        let count = count()?;
+        let Some(ordinal) = i32::try_from(index).ok().filter(|_| index < count) else {
+            bail!("no CUDA device {index}: {count} here, counted from 0")
         };
         let device = result::device::get(ordinal).map_err(failed("no device"))?;
         // SAFETY: a device that exists; the context is released by `Opened`.

@@ -11,8 +11,11 @@ use super::steps::{MODELS, data, weights};
 const ITERATIONS: u64 = 5;
 
 /// Not a bit of the weights may differ.
-pub(super) fn compare(device: Device) -> Result<Vec<Check>> {
-    MODELS.into_iter().map(|(name, text)| iterations(name, text, device)).collect()
+pub(super) fn compare(device: Device, mut tell: impl FnMut(Check)) -> Result<()> {
+    for (name, text) in MODELS {
+        tell(iterations(name, text, device)?);
+    }
+    Ok(())
 }
 
 fn iterations(name: &str, text: &str, device: Device) -> Result<Check> {

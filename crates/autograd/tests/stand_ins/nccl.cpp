@@ -1,5 +1,5 @@
-// A stand-in for NVIDIA's NCCL, for ranks whose device is emulated: what it is given lies in memory of the host. Like the real one
-// it answers at once and finishes later, in a thread of its own, and waits for ranks that do not come until it is told to abort.
+// A stand-in for NVIDIA's NCCL (libnccl.so.2). Like the real one it answers at once and finishes later, in a thread of its own, and
+// waits for ranks that do not come until it is told to abort; or, where it is given a stream of driver.cpp, when that comes to it.
 // With FAKE_NCCL=alone one process stands for all ranks, which hold the same numbers.
 
 #include <atomic>
@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "queue.h"
 
 namespace {
 
@@ -39,6 +41,7 @@ struct Config {
 };
 
 struct Communicator {
+    Communicator(int size, int rank, bool alone, std::string path) : size(size), rank(rank), alone(alone), path(std::move(path)) {}
     int size, rank;
     bool alone;
     std::string path;
@@ -129,28 +132,24 @@ int ncclCommInitRankConfig(Communicator** out, int size, Id id, int rank, const 
     if (!known || config->blocking != 0 || size > MOST_RANKS || rank >= size) return INVALID_ARGUMENT;
     const char* how = std::getenv("FAKE_NCCL");
     const bool alone = how && std::string(how) == "alone";
-    auto* communicator = new Communicator{size, rank, alone, std::string(id.path)};
+    auto* communicator = new Communicator(size, rank, alone, id.path);
     if (alone) unlink(id.path);
     *out = communicator;
     return communicator->later([communicator] { return communicator->join(); });
 }
 
 int ncclAllReduce(
-    const void* from, void* to, size_t count, int type, int op, Communicator* communicator, void*) {
+    const void* from, void* to, size_t count, int type, int op, Communicator* communicator, void* stream) {
     if (communicator->state != SUCCESS || (op != 0 && op != 4) || count * 8 > SLOT) return INVALID_ARGUMENT;
     const bool mean = op == 4;
-    switch (type) {
-        case 7:
-            return communicator->later([=] {
-                return communicator->sum(static_cast<const float*>(from), static_cast<float*>(to), count, mean);
-            });
-        case 8:
-            return communicator->later([=] {
-                return communicator->sum(static_cast<const double*>(from), static_cast<double*>(to), count, mean);
-            });
-        default:
-            return INVALID_ARGUMENT;
-    }
+    if (type != 7 && type != 8) return INVALID_ARGUMENT;
+    const auto sum = [=] {
+        if (type == 7) return communicator->sum(static_cast<const float*>(from), static_cast<float*>(to), count, mean);
+        return communicator->sum(static_cast<const double*>(from), static_cast<double*>(to), count, mean);
+    };
+    // The stream of an emulated device is null: what is there is in the host's memory, and ready.
+    if (!stream) return communicator->later(sum);
+    return queue(stream, [=] { sum(); }) ? SUCCESS : SYSTEM_ERROR;
 }
 
 int ncclCommGetAsyncError(Communicator* communicator, int* state) {
