@@ -28,8 +28,8 @@ fn compare(dtype: DType) {
     cuda::compare(Device::Emulated, dtype, |parity| {
         count += 1;
         if !parity.passes() {
-            let Parity { name, errors, tolerance, .. } = parity;
-            bad.push(format!("{name}: {errors:?}, at most {tolerance}"));
+            let Parity { name, errors, tolerance, failure, .. } = parity;
+            bad.push(format!("{name}: {errors:?}, at most {tolerance}; {failure:?}"));
         }
     })
     .unwrap();

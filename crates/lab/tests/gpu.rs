@@ -68,6 +68,19 @@ fn the_doctor_finds_nothing() {
     assert_eq!(err, "", "the stand-ins refuse nothing");
 }
 
+/// One that fails does not keep the doctor from the others.
+#[test]
+fn the_doctor_tells_all_that_is_wrong() {
+    let Some(libraries) = LIBRARIES.as_ref() else { return };
+    let scratch = Scratch::new();
+    let mut command = on(libraries.path(), 1, &scratch, &["doctor", "--device", "cuda:0", "--quick"]);
+    let ran = Ran::of(command.env("FAKE_NCCL", "alone").env("FAKE_CUDA_KERNELS", "none"));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    for failed in ["conv2d", "batch_norm", "warp2d", "one iteration of stylegan2 in bf16", "means over one rank by NCCL"] {
+        assert!(ran.out.contains(&format!("FAIL     {failed}")), "{failed}: {}", ran.out);
+    }
+}
+
 /// Iterations as graphs on the driver are, bit for bit, those of the emulated device, and ranks whose sums are in the graphs are
 /// those whose sums go through the host.
 #[test]

@@ -4,7 +4,6 @@ mod ranks;
 mod tables;
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -68,8 +67,7 @@ pub(crate) struct Gpu {
     counts: Counts,
     /// The other ranks, if the device is one of several.
     peers: Mutex<Option<Arc<Peers>>>,
-    /// Tables that never change, by content: filters. They stay for the life of the device.
-    constants: Mutex<BTreeMap<Vec<u64>, Address>>,
+    /// Tables that never change, by content: rows of arrays, filters. They stay for the life of the device.
     tables: Mutex<Tables>,
     /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
     profile: Mutex<Option<Vec<Asked>>>,
@@ -107,7 +105,6 @@ impl Gpu {
             put_off: Mutex::default(),
             counts: Counts::default(),
             peers: Mutex::default(),
-            constants: Mutex::default(),
             tables: Mutex::default(),
             profile: Mutex::default(),
         }

@@ -4,7 +4,8 @@
 // - the device's memory cannot be touched by the host;
 // - threads of a block that have not met yet, and blocks, run from the last to the first;
 // - what a call may not do ends in the error that the documentation names, and a line that says why.
-// FAKE_CUDA_DEVICES and FAKE_CUDA_MEMORY say how many devices there are (1) and how many bytes each has (8 GiB).
+// FAKE_CUDA_DEVICES and FAKE_CUDA_MEMORY say how many devices there are (1) and how many bytes each has (8 GiB). With
+// FAKE_CUDA_KERNELS=none neither kernels nor libraries do anything, so that what remains is the host's time.
 
 #include <algorithm>
 #include <chrono>
@@ -61,6 +62,11 @@ Result refuse(Result code, const char* format, ...) {
 size_t number_from(const char* name, size_t otherwise) {
     const char* text = std::getenv(name);
     return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+bool is_set(const char* name, const char* value) {
+    const char* text = std::getenv(name);
+    return text && std::string(text) == value;
 }
 
 // ---- threads of a block --------------------------------------------------------------------------------------------
@@ -209,8 +215,11 @@ struct Node {
     std::shared_ptr<const Words> words;
     unsigned blocks = 0, threads = 0;
     std::function<void()> other;
+    bool of_library = false;
 
     void run() const {
+        static const bool idle = is_set("FAKE_CUDA_KERNELS", "none");
+        if (idle && (kernel || of_library)) return;
         if (!kernel) return other();
         for (unsigned block = blocks; block-- > 0;) Block::the().run(*kernel, words->data(), block, blocks, threads);
     }
@@ -641,7 +650,9 @@ int cuLaunchKernel(const void* function, unsigned gx, unsigned gy, unsigned gz, 
 int cuLaunchHostFunc(Stream* stream, void (*function)(void*), void* given) {
     ENTER_CONTEXT("cuLaunchHostFunc");
     LIVE_STREAM(stream);
-    return queue(stream, {[=] { function(given); }});
+    Node node([=] { function(given); });
+    node.of_library = true;
+    return queue(stream, std::move(node));
 }
 
 // ---- streams and events --------------------------------------------------------------------------------------------

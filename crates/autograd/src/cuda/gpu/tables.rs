@@ -53,14 +53,14 @@ impl Gpu {
         Ok(Some(address))
     }
 
-    /// The table on the device, uploaded the first time that it is asked for.
+    /// The table on the device, uploaded the first time that it is asked for; in the arena where there is no room beside the others.
     pub(crate) fn constant(self: &Arc<Self>, words: &[u64]) -> Result<Address> {
-        if let Some(address) = lock(&self.constants).get(words) {
-            return Ok(*address);
+        if let Some(address) = self.kept(words)? {
+            return Ok(address);
         }
         let address = Address(self.take(size_of_val(words))?);
         self.upload(address, &bytes_of_words(words))?;
-        lock(&self.constants).insert(words.to_vec(), address);
+        lock(&self.tables).known.insert(words.to_vec(), address);
         Ok(address)
     }
 }

@@ -29,12 +29,14 @@ pub struct Parity {
     pub errors: [f64; 3],
     /// What each may be.
     pub tolerance: f64,
+    /// What the device, or an op, failed with; the errors are infinite then.
+    pub failure: Option<String>,
 }
 
 impl Parity {
-    /// Whether all three are within the tolerance.
+    /// Whether nothing failed and all three are within the tolerance.
     pub fn passes(&self) -> bool {
-        self.errors.iter().all(|error| *error <= self.tolerance)
+        self.failure.is_none() && self.errors.iter().all(|error| *error <= self.tolerance)
     }
 }
 
@@ -42,7 +44,7 @@ impl Parity {
 /// time their inputs, and what convolutions give, lie pixel by pixel.
 ///
 /// # Errors
-/// If the device or an op fails.
+/// If the device cannot be opened. An op that fails there is a result like others, for what fails besides is worth to know.
 pub fn compare(device: Device, dtype: DType, mut seen: impl FnMut(&Parity)) -> Result<()> {
     // The order that convolutions give is the device's: one comparison at a time.
     static COMPARING: Mutex<()> = Mutex::new(());
@@ -50,14 +52,13 @@ pub fn compare(device: Device, dtype: DType, mut seen: impl FnMut(&Parity)) -> R
     let gpu = super::open(device)?;
     let takes = |case: &Case| case.halves || matches!(dtype, DType::F32 | DType::F64);
     for case in cases::all().into_iter().filter(takes) {
-        let failed = |error| candle_core::Error::Msg(format!("{}: {error}", case.name));
         let takes_images = case.inputs.iter().any(|input| input.shape.len() == 4);
         let orders: &[Order] = if takes_images { &[Order::Planes, Order::Pixels] } else { &[Order::Planes] };
         for order in orders {
             let chosen = gpu.force_pixels(Some(*order == Order::Pixels));
-            let result = compare_case(&case, device, dtype, *order).map_err(failed);
+            let parity = compare_case(&case, device, dtype, *order);
             gpu.force_pixels(chosen);
-            seen(&result?);
+            seen(&parity);
         }
     }
     Ok(())
@@ -83,7 +84,21 @@ fn tolerance(dtype: DType) -> f64 {
     }
 }
 
-fn compare_case(case: &Case, device: Device, dtype: DType, order: Order) -> Result<Parity> {
+fn compare_case(case: &Case, device: Device, dtype: DType, order: Order) -> Parity {
+    let (errors, failure) = match errors(case, device, dtype, order) {
+        Ok(errors) => (errors, None),
+        Err(error) => ([f64::INFINITY; 3], Some(error.to_string())),
+    };
+    let name = match order {
+        Order::Planes => case.name.clone(),
+        Order::Pixels => format!("{}, pixel by pixel", case.name),
+    };
+    let shapes = case.inputs.iter().map(|input| input.shape.clone()).collect();
+    Parity { name, shapes, dtype, errors, tolerance: tolerance(dtype) * case.slack, failure }
+}
+
+/// [`Parity::errors`].
+fn errors(case: &Case, device: Device, dtype: DType, order: Order) -> Result<[f64; 3]> {
     let want = evaluate(case, Device::Cpu, DType::F64, dtype, Order::Planes)?;
     let got = evaluate(case, device, dtype, dtype, order)?;
     let mut errors = [0.0; 3];
@@ -92,12 +107,7 @@ fn compare_case(case: &Case, device: Device, dtype: DType, order: Order) -> Resu
             *error = f64::max(*error, difference(got, want)?);
         }
     }
-    let shapes = case.inputs.iter().map(|input| input.shape.clone()).collect();
-    let name = match order {
-        Order::Planes => case.name.clone(),
-        Order::Pixels => format!("{}, pixel by pixel", case.name),
-    };
-    Ok(Parity { name, shapes, dtype, errors, tolerance: tolerance(dtype) * case.slack })
+    Ok(errors)
 }
 
 /// Value; gradients; gradients of those: all by the same rules, on any device. The numbers that go in are those that

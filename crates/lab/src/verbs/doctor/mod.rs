@@ -61,28 +61,32 @@ fn examine(device: Device, quick: bool, report: &mut Report) -> Result<()> {
     for dtype in [DType::F32, DType::F64, DType::BF16] {
         cuda::compare(device, dtype, |parity| report.check(Check::of_op(parity)))?;
     }
-    steps::compare(device, |check| report.check(check))?;
-    graph::compare(device, |check| report.check(check))?;
+    steps::compare(device, |check| report.check(check));
+    graph::compare(device, |check| report.check(check));
     // The emulator has no NCCL, and what a machine without a GPU has does not start.
     if cuda::find(cuda::Part::Nccl).is_ok() && !emulated {
-        let proved = cuda::prove_sums(device);
-        let (name, errors) = match &proved {
-            Ok(()) => ("means over one rank by NCCL, as graphs".to_owned(), vec![0.0]),
-            Err(error) => (error.to_string(), vec![f64::NAN]),
-        };
-        report.check(Check { name, passed: proved.is_ok(), errors, tolerance: 0.0 });
+        let name = "means over one rank by NCCL, as graphs";
+        report.check(match cuda::prove_sums(device) {
+            Ok(()) => Check { name: name.to_owned(), passed: true, errors: vec![0.0], tolerance: 0.0 },
+            Err(error) => Check::failed(name, &error.into()),
+        });
     }
     let usage = cuda::usage(device)?;
     report.arena(usage.peak as u64, usage.reserved as u64);
     if emulated {
         report.note("no ceilings: the kernels ran on the host");
-    } else if !quick {
-        let ceilings = ceilings::measure(device)?;
-        let rates = rates::measure(device, &ceilings);
-        report.ceilings(ceilings);
-        for rate in rates? {
-            report.rate(rate);
-        }
+    } else if !quick && let Err(error) = measure(device, report) {
+        report.check(Check::failed("ceilings and rates", &error));
+    }
+    Ok(())
+}
+
+fn measure(device: Device, report: &mut Report) -> Result<()> {
+    let ceilings = ceilings::measure(device)?;
+    let rates = rates::measure(device, &ceilings);
+    report.ceilings(ceilings);
+    for rate in rates? {
+        report.rate(rate);
     }
     Ok(())
 }

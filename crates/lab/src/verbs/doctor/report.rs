@@ -1,10 +1,13 @@
 //! The doctor's lines, or its JSON.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use frugan_autograd::cuda::{self, Parity, Part};
 use serde::Serialize;
+
+use crate::failure::sentence;
 
 /// A library that was found, or why not.
 #[derive(Debug, Serialize)]
@@ -46,13 +49,17 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// What did not come to a comparison.
+    pub(super) fn failed(name: impl fmt::Display, error: &anyhow::Error) -> Self {
+        Self { name: format!("{name}: {}", sentence(error)), passed: false, errors: Vec::new(), tolerance: 0.0 }
+    }
+
     pub(super) fn of_op(parity: &Parity) -> Self {
-        Self {
-            name: format!("{} {:?} {:?}", parity.name, parity.dtype, parity.shapes),
-            passed: parity.passes(),
-            errors: parity.errors.to_vec(),
-            tolerance: parity.tolerance,
+        let name = format!("{} {:?} {:?}", parity.name, parity.dtype, parity.shapes);
+        if let Some(failure) = &parity.failure {
+            return Self::failed(name, &anyhow::Error::msg(failure.clone()));
         }
+        Self { name, passed: parity.passes(), errors: parity.errors.to_vec(), tolerance: parity.tolerance }
     }
 }
 
@@ -164,7 +171,11 @@ impl Report {
     pub(super) fn check(&mut self, check: Check) {
         let verdict = if check.passed { "PASS" } else { "FAIL" };
         let errors: Vec<String> = check.errors.iter().map(|error| format!("{error:.1e}")).collect();
-        self.line(&format!("{verdict}     {}: {}, at most {:.0e}", check.name, errors.join(" "), check.tolerance));
+        let errors = match check.errors.is_empty() {
+            true => String::new(),
+            false => format!(": {}, at most {:.0e}", errors.join(" "), check.tolerance),
+        };
+        self.line(&format!("{verdict}     {}{errors}", check.name));
         self.checks.push(check);
     }
 
