@@ -76,7 +76,9 @@ fn the_doctor_tells_all_that_is_wrong() {
     let mut command = on(libraries.path(), 1, &scratch, &["doctor", "--device", "cuda:0", "--quick"]);
     let ran = Ran::of(command.env("FAKE_NCCL", "alone").env("FAKE_CUDA_KERNELS", "none"));
     assert_eq!(ran.code, Some(1), "{}", ran.err);
-    for failed in ["conv2d", "batch_norm", "warp2d", "one iteration of stylegan2 in bf16", "means over one rank by NCCL"] {
+    for failed in
+        ["conv2d", "batch_norm", "warp2d", "one iteration of stylegan2 in bf16", "means over one rank by NCCL"]
+    {
         assert!(ran.out.contains(&format!("FAIL     {failed}")), "{failed}: {}", ran.out);
     }
 }
