@@ -25,7 +25,7 @@ fn reproduce<'a>(more: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn a_table_runs_each_config_once_and_reports_every_cell() {
     let scratch = Scratch::new();
-    let rows = ["--columns", "translation,cutout", "--columns", "translation", "--rows", "none,d-only"];
+    let rows = ["--columns", "translation,cutout", "--columns", "translation", "--rows", "none,D only"];
     let ran = scratch.run(&reproduce(&rows)).succeeded();
     assert!(ran.err.contains("3 runs fill 4 cells"), "{}", ran.err);
     assert!(ran.err.contains("cifar10 was not found") && ran.err.contains("cargo xtask assets cifar10"), "{}", ran.err);
@@ -49,6 +49,8 @@ fn a_table_runs_each_config_once_and_reports_every_cell() {
     }
     assert_eq!(cells[0]["run"], cells[1]["run"], "the baseline stands in both columns");
     assert_eq!(cells[0]["paper"]["fid"], 9.59);
+    let command = json["command"].as_str().unwrap();
+    assert!(command.starts_with("frugan reproduce table1 ") && command.ends_with(" --rows 'none,D only'"), "{command}");
     let sentences = json["deviations"].to_string();
     assert!(sentences.contains("synthetic set") && sentences.contains("argument `optim.batch=4`"), "{sentences}");
     let keys = json["differences"].to_string();

@@ -326,9 +326,11 @@ fn device_name(config: &Config) -> String {
     config.device.parse::<Device>().map_or_else(|_| config.device.clone(), |device| device.to_string())
 }
 
-/// The command line as typed, the binary by its name.
+/// The command line, for a shell; the binary by its name.
 fn command() -> String {
-    std::iter::once("frugan".to_string()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+    let arguments: Vec<String> = std::iter::once("frugan".to_owned()).chain(std::env::args().skip(1)).collect();
+    // No argument of a process holds the zero byte that cannot be quoted.
+    shlex::try_join(arguments.iter().map(String::as_str)).unwrap_or_else(|_| arguments.join(" "))
 }
 
 /// Enters a run's results into its cells.
