@@ -2,25 +2,13 @@
 
 #pragma once
 
-#include <cstdarg>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <functional>
 
 #include <dlfcn.h>
 
-// Says why a call is refused.
-template <typename Status>
-Status refuse(Status code, const char* format, ...) {
-    std::va_list values;
-    va_start(values, format);
-    std::fprintf(stderr, "stand-in library: ");
-    std::vfprintf(stderr, format, values);
-    std::fprintf(stderr, "\n");
-    va_end(values);
-    return code;
-}
+#include "refuse.h"
 
 // Queues work behind what the stream has, or into the graph that it captures. It may run more than once, and is never freed.
 inline bool queue(void* stream, std::function<void()> work) {
@@ -33,8 +21,6 @@ inline bool queue(void* stream, std::function<void()> work) {
 // ---- numbers -------------------------------------------------------------------------------------------------------
 
 enum class Type { F32, F64, F16, BF16 };
-
-inline size_t bytes_of(Type type) { return type == Type::F64 ? 8 : type == Type::F32 ? 4 : 2; }
 
 inline float float_of(uint32_t bits) {
     float v;

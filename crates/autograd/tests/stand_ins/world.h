@@ -4,9 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdarg>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -21,6 +19,7 @@
 #include <sys/mman.h>
 
 #include "block.h"
+#include "refuse.h"
 
 enum Result {
     SUCCESS = 0,
@@ -37,16 +36,6 @@ enum Result {
     STREAM_CAPTURE_UNSUPPORTED = 900,
     STREAM_CAPTURE_INVALIDATED = 901,
 };
-
-inline Result refuse(Result code, const char* format, ...) {
-    std::va_list values;
-    va_start(values, format);
-    std::fprintf(stderr, "stand-in driver: ");
-    std::vfprintf(stderr, format, values);
-    std::fprintf(stderr, "\n");
-    va_end(values);
-    return code;
-}
 
 inline size_t number_from(const char* name, size_t otherwise) {
     const char* text = std::getenv(name);
