@@ -115,6 +115,9 @@ class Block {
     Jump scheduler;
 
   public:
+    // Of the kernel that runs.
+    const char* name() const { return function ? function->name.c_str() : "none"; }
+
     static Block& the() {
         static Block* one = new Block;
         return *one;

@@ -8,6 +8,7 @@
 // FAKE_CUDA_KERNELS=none neither kernels nor libraries do anything, so that what remains is the host's time.
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 
 #include <dlfcn.h>
@@ -15,6 +16,12 @@
 #include <unistd.h>
 
 #include "world.h"
+
+// Where nvrtc.cpp has put a trap: kernels do what C++ leaves undefined.
+static void tell_what_trapped(int) {
+    std::fprintf(stderr, "stand-in: kernel %s: an address, an index, a shift or a conversion that is undefined\n", Block::the().name());
+    _exit(134);
+}
 
 extern "C" {
 
@@ -25,6 +32,7 @@ int cuInit(unsigned flags) {
         const size_t count = number_from("FAKE_CUDA_DEVICES", 1);
         for (size_t i = 0; i < count; i++) world().devices.push_back({int(i)});
         std::thread([] { world().look_after(); }).detach();
+        for (int trap : {SIGILL, SIGTRAP}) std::signal(trap, tell_what_trapped);
     }
     world().started = true;
     return SUCCESS;

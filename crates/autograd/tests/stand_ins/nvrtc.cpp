@@ -108,7 +108,7 @@ int nvrtcCompileProgram(Program* program, int count, const char* const* options)
     std::ofstream(base + ".cpp") << AHEAD << text;
     const std::string command = compiler +
         " -std=c++17 -O2 -w -ffp-contract=off -shared -fPIC -Wl,-Bsymbolic"
-        " -fsanitize=alignment,bounds,shift,integer-divide-by-zero,float-cast-overflow -fno-sanitize-recover=all " +
+        " -fsanitize=alignment,bounds,shift,integer-divide-by-zero,float-cast-overflow -fsanitize-undefined-trap-on-error " +
         base + ".cpp -o " + base + ".so 2> " + base + ".log";
     const int ended = std::system(command.c_str());
     program->log = contents(base + ".log");
