@@ -52,7 +52,8 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
         }
         text.push_str(&part);
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    // What a backtrace kept apart is together again.
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ;", ";")
 }
 
 /// The lines of an error's chain that [`sentence`] leaves out.
@@ -83,7 +84,7 @@ mod tests {
         let trace = "   0: candle_core::error::Error::bt\n             at ./src/error.rs:12:5\n  12: main\n";
         let inner = format!("no device 3\n{trace}");
         let error = anyhow::anyhow!("{inner}").context(format!("device cuda:3: {inner}; or use --device cpu"));
-        assert_eq!(sentence(&error), "device cuda:3: no device 3 ; or use --device cpu: no device 3");
+        assert_eq!(sentence(&error), "device cuda:3: no device 3; or use --device cpu");
         assert_eq!(backtrace(&error), trace);
     }
 }
