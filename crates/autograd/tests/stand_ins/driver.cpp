@@ -399,6 +399,7 @@ int cuGraphLaunch(Executable* executable, Stream* stream) {
     ENTER_CONTEXT("cuGraphLaunch");
     LIVE(executables, executable);
     LIVE_STREAM(stream);
+    if (executable->device != current) return refuse(INVALID_CONTEXT, "%s: a graph of another context", call);
     if (Result code = while_captured(stream, "a graph within a graph")) return code;
     for (const Node& node : executable->nodes) queue(stream, node);
     return SUCCESS;
