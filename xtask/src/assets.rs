@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::{binary, input_error, python, workspace};
 
-/// CIFAR-10, the Inception network of FID, and the LPIPS networks
+/// CIFAR-10 and CIFAR-100, the Inception network of FID, and the LPIPS networks
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What to bring
@@ -26,6 +26,8 @@ pub(crate) struct Args {
 enum Asset {
     /// CIFAR-10, binary version (170 MB)
     Cifar10,
+    /// CIFAR-100, binary version (169 MB), from its host alone: no package carries it
+    Cifar100,
     /// Inception-v3 of 2015-12-05, the network of FID (87 to 95 MB)
     Inception,
     /// LPIPS v0.1 with its AlexNet and VGG16 trunks (70 MB)
@@ -36,6 +38,7 @@ impl Asset {
     fn name(self) -> &'static str {
         match self {
             Asset::Cifar10 => "cifar10",
+            Asset::Cifar100 => "cifar100",
             Asset::Inception => "inception",
             Asset::Lpips => "lpips",
         }

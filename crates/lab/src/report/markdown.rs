@@ -30,7 +30,7 @@ pub(crate) fn page(report: &Report) -> String {
             grid.row([format!("`{key}`"), format!("`{ours}`"), format!("`{published}`")]);
         }
         page.push_str(&format!(
-            "\nAll values that differ (the config of the scale `paper` is the published one):\n\n{}",
+            "\nAll values that differ (the config of the scale `paper` is the published one, but for its deviations):\n\n{}",
             grid.render()
         ));
     }
