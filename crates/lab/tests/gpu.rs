@@ -65,6 +65,8 @@ fn the_doctor_finds_nothing() {
     assert!(out.contains("PASS     5 iterations of stylegan2 as a graph"), "{out}");
     assert!(out.contains("PASS     means over one rank by NCCL, as graphs"), "{out}");
     assert!(out.contains(" 0 failed") && !out.contains("FAIL"), "{out}");
+    let slower = out.lines().find(|line| line.starts_with("slower")).unwrap_or("nothing");
+    assert!(slower.contains("5x3") && slower.ends_with("in this arithmetic; own kernels do it"), "{slower}");
     assert_eq!(err, "", "the stand-ins refuse nothing");
 }
 
@@ -102,6 +104,21 @@ fn a_run_is_the_emulated_device_s() {
     let ranks =
         |through: &str| run(through, &["--device", "cuda", "--gpus", "2", &format!("ranks.through={through}")], "");
     assert!(ranks("nccl") == ranks("host"), "sums from GPU to GPU, and through the host");
+}
+
+/// What a driver cannot record runs kernel by kernel, and the run says so; the doctor takes it for a failure.
+#[test]
+fn a_run_goes_on_without_graphs() {
+    let Some(libraries) = LIBRARIES.as_ref() else { return };
+    let scratch = Scratch::new();
+    let run = |out: &str, graphs: &str| {
+        let args = tiny("train", &["train.steps=8", "eval.every_steps=8", "--out", out, "--device", "cuda"]);
+        Ran::of(on(libraries.path(), 1, &scratch, &args).env("FAKE_CUDA_GRAPHS", graphs)).succeeded();
+        (numbers(&scratch.path(out)), std::fs::read_to_string(scratch.path(out).join("log.txt")).unwrap())
+    };
+    let ((with, log), (without, noted)) = (run("with", ""), run("without", "none"));
+    assert!(with == without, "the numbers are those of graphs");
+    assert!(!log.contains("no capture") && noted.contains("no capture"), "{noted}");
 }
 
 #[test]

@@ -138,6 +138,11 @@ impl Evaluation {
         Ok(scores.into_iter().filter_map(|(name, score)| Some((name, score.value()?))).collect())
     }
 
+    /// Loads the feature network and its numbers of the reals, which the first evaluation would do otherwise.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        self.evaluator().map(drop)
+    }
+
     pub(crate) fn run(&self, trainer: &Trainer, progress: &dyn Fn(usize, usize)) -> Result<Record> {
         let scores = self.scores(trainer.ema.as_ref(), &trainer.device, progress)?;
         let values = scores.into_iter().map(|(name, score)| (name, score.value())).collect();
@@ -160,13 +165,17 @@ impl Evaluation {
         Ok(ready.insert(Arc::new(evaluator)).clone())
     }
 
-    /// Knows T's traces from clean reals and from reals with one part of T each; `None` without T.
+    /// Knows T's traces from clean reals and from reals with one part of T each; `None` without T, and where there are too few reals to
+    /// know them from.
     fn leak_detector(&self) -> Result<Option<LeakDetector>> {
         let kinds = Leak::of_policy(&self.policy.to_string());
         if kinds.is_empty() {
             return Ok(None);
         }
         let reals = self.reference();
+        if reals.len() < LeakDetector::FEWEST {
+            return Ok(None);
+        }
         let (clean, shape) = (&reals.images[..reals.image_bytes() * LEAK_REALS.min(reals.len())], reals.shape);
         let mut augmented = Vec::new();
         for kind in kinds {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use frugan_autograd::{Device, Ranks, detect_nonfinite};
+use frugan_autograd::{Device, Ranks, cuda, detect_nonfinite};
 
 use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
@@ -153,6 +153,7 @@ impl Plan {
             plan: &self,
             member,
             observer,
+            told: 0,
         };
         running.note(&self.headline())?;
         for note in way.into_iter().chain(notes) {
@@ -160,6 +161,10 @@ impl Plan {
         }
         for departure in recipe::departures(&self.config) {
             running.warn(&departure)?;
+        }
+        if running.member.is_some() && self.device != Device::Cpu {
+            // Ahead of the graphs: memory that one rank alone takes later would make it record anew while the others replay.
+            self.evaluation.prepare()?;
         }
         running.train(interrupt)
     }
@@ -210,6 +215,8 @@ struct Running<'a> {
     /// The other ranks, if there are some.
     member: Option<Arc<Member>>,
     observer: &'a dyn Observer,
+    /// How many of the device's notes were told.
+    told: usize,
 }
 
 impl Running<'_> {
@@ -296,6 +303,10 @@ impl Running<'_> {
         };
         self.log.tick(&record, speed)?;
         self.observer.tick(&record, speed);
+        let slower = cuda::notes(self.plan.device)?;
+        for note in slower.iter().skip(std::mem::replace(&mut self.told, slower.len())) {
+            self.note(note)?;
+        }
         let found = warnings(&record);
         let before = std::mem::replace(&mut self.progress.warned, found.iter().map(|w| w.kind.to_string()).collect());
         for warning in found.iter().filter(|w| !before.iter().any(|kind| kind == w.kind)) {

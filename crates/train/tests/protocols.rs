@@ -101,3 +101,27 @@ fn the_runs_own_distance_chooses_the_snapshot() {
     eval.num_fakes = 64; // its own distance was not measured
     assert_eq!(distance(&record, &eval), Some(1.0));
 }
+
+/// T's traces cannot be known from so few reals: they are not looked for, and the run goes on.
+#[test]
+fn few_reals_have_no_leak() {
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    for i in 0..40u8 {
+        image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([i * 6, x as u8 * 8, y as u8 * 8]))
+            .save(photos.join(format!("{i}.png")))
+            .unwrap();
+    }
+    let mut config = Config::from_toml(TWO).unwrap();
+    config.data = toml::from_str(&format!(
+        "name = \"folder\"\nroot = {:?}\nlabels = \"none\"\nresolution = 32\ntest_fraction = 0.0",
+        photos.display().to_string()
+    ))
+    .unwrap();
+    config.augment.policy = "cutout".into();
+    config.eval.also = Vec::new();
+    let plan = Plan::new(config, dir.path().join("run"), &mut Library::new()).unwrap();
+    let values = plan.run(&frugan_train::Silent, &Interrupt::new()).unwrap().last.unwrap().values;
+    assert_eq!(values.keys().map(String::as_str).collect::<Vec<_>>(), ["frd32_full"]);
+}

@@ -15,16 +15,18 @@ pub(crate) struct Compiler {
     version: String,
 }
 
-/// The machine code of a text for one element type and architecture such as `sm_90`: what came with the program, else by
-/// NVRTC, which is opened when it is first needed.
-pub(crate) fn machine_code(text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
+/// The machine code of a text for one element type and architecture such as `sm_90` that came with the program, if some did.
+pub(crate) fn came_with_program(text: &Text, element: Element, arch: &str) -> Result<Option<Vec<u8>>> {
+    let path = cache::beside_program(&name_beside_program(text, element, arch));
+    Ok(path.map(std::fs::read).transpose()?)
+}
+
+/// The machine code of a text by NVRTC, which is opened when it is first needed.
+pub(crate) fn compiled(text: &Text, element: Element, arch: &str) -> Result<Vec<u8>> {
     static COMPILER: OnceLock<std::result::Result<Compiler, String>> = OnceLock::new();
-    if let Some(path) = cache::beside_program(&name_beside_program(text, element, arch)) {
-        return Ok(std::fs::read(path)?);
-    }
     match COMPILER.get_or_init(|| Compiler::open().map_err(|error| error.to_string())) {
         Ok(compiler) => compiler.cubin(text, element, arch),
-        Err(why) => bail!("kernels for {arch} did not come with this program, and cannot be compiled: {why}"),
+        Err(why) => bail!("kernels for {arch} cannot be compiled: {why}"),
     }
 }
 
@@ -36,25 +38,34 @@ pub(crate) fn name_beside_program(text: &Text, element: Element, arch: &str) -> 
 impl Compiler {
     pub(crate) fn open() -> Result<Self> {
         #[cfg(feature = "cuda")]
-        Self::find()?;
+        let found = Self::find()?;
         let (mut major, mut minor) = (0, 0);
         // SAFETY: writes two numbers.
         unsafe { sys::nvrtcVersion(&mut major, &mut minor) }
             .result()
             .map_err(|error| Error::Msg(format!("NVRTC tells no version: {error:?}")))?;
-        Ok(Self { version: format!("{major}.{minor}") })
+        let version = format!("{major}.{minor}");
+        #[cfg(feature = "cuda")]
+        if version != found.version {
+            bail!(
+                "NVRTC {} is at {}, and its name leads to {version}; put its folder on LD_LIBRARY_PATH",
+                found.version,
+                found.path.display()
+            )
+        }
+        Ok(Self { version })
     }
 
     /// Opens it for the whole process, so that cudarc's lookup by name meets this library.
     #[cfg(feature = "cuda")]
-    fn find() -> Result<()> {
+    fn find() -> Result<super::libraries::Found> {
         use super::libraries::{Part, find};
         let found = find(Part::Nvrtc).map_err(|missing| Error::Msg(missing.to_string()))?;
         // SAFETY: only opens the library.
         if !unsafe { sys::is_culib_present() } {
             bail!("NVRTC at {} cannot be opened by name; put its folder on LD_LIBRARY_PATH", found.path.display())
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The machine code of a text for one element type and architecture such as `sm_90`; from disk if it was compiled

@@ -75,6 +75,11 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// What libraries did not do that they were asked for, and why.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Queues a call that [`Driver::library`] accepted, on two operands and a result.
     fn call(&self, call: &Call, _arrays: [u64; 3], _workspace: u64) -> Result<()> {
         bail!("no library serves {call:?}")

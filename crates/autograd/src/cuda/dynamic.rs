@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// An open library. It stays open as long as the process: kernels and cudarc hold pointers into it.
+/// An open library. Unless it is closed it stays open as long as the process: kernels and cudarc hold pointers into it.
 #[derive(Clone, Copy)]
 pub(crate) struct Library(*mut c_void);
 
@@ -37,6 +37,12 @@ impl Library {
         // SAFETY: a valid string; the libraries' initialisers are NVIDIA's or compiled from our texts.
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | visibility) };
         if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
+    }
+
+    /// Forgets a library that nobody uses: later opens of its name find another.
+    pub(crate) fn close(self) {
+        // SAFETY: an open handle, used no more. Its error would be that it stays open.
+        unsafe { libc::dlclose(self.0) };
     }
 
     /// The address of a function.

@@ -71,6 +71,8 @@ pub(crate) struct Gpu {
     tables: Mutex<Tables>,
     /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
     profile: Mutex<Option<Vec<Asked>>>,
+    /// Why work that was to be graphs is not.
+    refusals: Mutex<Vec<String>>,
 }
 
 /// Work that waits, and the graphs that such work was made into.
@@ -107,6 +109,7 @@ impl Gpu {
             peers: Mutex::default(),
             tables: Mutex::default(),
             profile: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -239,7 +242,20 @@ impl Gpu {
         add(&self.counts.uploads, ran.uploads);
         add(&self.counts.recordings, ran.recorded);
         add(&self.counts.changes, ran.changed);
+        lock(&self.refusals).extend(ran.refusal);
         Ok(())
+    }
+
+    /// What the device does in a slower way than it might, and why.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = self.driver.notes();
+        notes.extend(lock(&self.refusals).iter().cloned());
+        notes
+    }
+
+    /// Why work that was to be graphs is not.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        lock(&self.refusals).clone()
     }
 
     /// Runs `n` elements, a thread each. `words[0]` is `n`.

@@ -24,10 +24,12 @@ struct Known {
     /// With the words of the last time.
     reel: Reel,
     recording: Option<Box<dyn Recording>>,
+    /// Whether the driver would not record it: it is not asked again.
+    refused: bool,
 }
 
 /// What running a reel took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) launches: u64,
     pub(crate) uploads: u64,
@@ -35,6 +37,8 @@ pub(crate) struct Ran {
     pub(crate) recorded: u64,
     /// Launches in a graph that got other numbers.
     pub(crate) changed: u64,
+    /// Why the work was not recorded, if that failed.
+    pub(crate) refusal: Option<String>,
 }
 
 impl Graphs {
@@ -46,7 +50,7 @@ impl Graphs {
         let Some(at) = self.0.iter().position(|known| known.reel.work == reel.work) else {
             let ran = run_one_by_one(&reel, driver)?;
             self.0.truncate(KEPT - 1);
-            self.0.insert(0, Known { reel, recording: None });
+            self.0.insert(0, Known { reel, recording: None, refused: false });
             return Ok(ran);
         };
         self.0[..=at].rotate_right(1);
@@ -62,11 +66,17 @@ impl Known {
             None => Vec::new(),
         };
         ran.changed = changed.len() as u64;
-        if self.recording.is_none() {
-            self.recording = driver.record(&reel)?;
-            ran.recorded = 1;
+        if self.recording.is_none() && !self.refused {
+            match driver.record(&reel) {
+                Ok(recording) => self.recording = recording,
+                Err(error) => ran.refusal = Some(error.to_string()),
+            }
+            ran.recorded = u64::from(self.recording.is_some());
+            self.refused = self.recording.is_none();
         }
-        let Some(recording) = &mut self.recording else { return run_one_by_one(&reel, driver) };
+        let Some(recording) = &mut self.recording else {
+            return Ok(Ran { refusal: ran.refusal, ..run_one_by_one(&reel, driver)? });
+        };
         let result = recording.replay(&reel, &changed);
         self.reel = reel;
         if result.is_err() {

@@ -1,11 +1,14 @@
 //! NVIDIA's libraries, looked up when a device is asked for: nothing is linked, so one build runs everywhere.
 
-use std::env;
+mod cudnn;
+mod places;
+
 use std::ffi::c_void;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::dynamic::{Library, file_of};
+use places::{entries, places};
 
 /// A library of NVIDIA's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +25,18 @@ pub enum Part {
     Nccl,
 }
 
-/// Names in the loader's order, newest first; what a library needs beside it stands before it.
+/// What a library is called; what it needs beside it stands before it.
 struct Names {
     label: &'static str,
+    /// Newest first.
     files: &'static [&'static str],
+    /// Whether a file without a number, as toolkits link it, is opened before others: cudarc looks for that name first.
+    unnumbered: bool,
     /// How the name of a file begins that must be loaded first, from the same folder.
     before: Option<&'static str>,
     version: &'static str,
-    fix: &'static str,
+    /// What brings it, and what does for a driver that serves CUDA 12 at most.
+    fix: [&'static str; 2],
 }
 
 impl Part {
@@ -41,37 +48,42 @@ impl Part {
             Self::Driver => Names {
                 label: "NVIDIA driver",
                 files: &["libcuda.so.1"],
+                unnumbered: false,
                 before: None,
                 version: "cuDriverGetVersion",
-                fix: "sudo apt install nvidia-driver-580",
+                fix: ["sudo apt install nvidia-driver-580"; 2],
             },
             Self::Nvrtc => Names {
                 label: "NVRTC",
                 files: &["libnvrtc.so.13", "libnvrtc.so.12"],
+                unnumbered: true,
                 before: Some("libnvrtc-builtins.so."),
                 version: "nvrtcVersion",
-                fix: "pip install nvidia-cuda-nvrtc==13.0.88",
+                fix: ["pip install nvidia-cuda-nvrtc==13.0.88", "pip install nvidia-cuda-nvrtc-cu12"],
             },
             Self::CublasLt => Names {
                 label: "cuBLASLt",
                 files: &["libcublasLt.so.13", "libcublasLt.so.12"],
+                unnumbered: true,
                 before: None,
                 version: "cublasLtGetVersion",
-                fix: "pip install 'nvidia-cublas==13.0.*'",
+                fix: ["pip install 'nvidia-cublas==13.0.*'", "pip install nvidia-cublas-cu12"],
             },
             Self::Cudnn => Names {
                 label: "cuDNN",
                 files: &["libcudnn.so.9"],
+                unnumbered: true,
                 before: None,
                 version: "cudnnGetVersion",
-                fix: "pip install nvidia-cudnn-cu13==9.19.0.56",
+                fix: ["pip install nvidia-cudnn-cu13==9.19.0.56", "pip install 'nvidia-cudnn-cu12==9.*'"],
             },
             Self::Nccl => Names {
                 label: "NCCL, for several GPUs",
                 files: &["libnccl.so.2"],
+                unnumbered: false,
                 before: None,
                 version: "ncclGetVersion",
-                fix: "pip install nvidia-nccl-cu13",
+                fix: ["pip install nvidia-nccl-cu13", "pip install nvidia-nccl-cu12"],
             },
         }
     }
@@ -81,9 +93,10 @@ impl Part {
         self.names().label
     }
 
-    /// The one command that brings it.
+    /// The one command that brings it, in a version that the driver here serves.
     pub fn fix(self) -> &'static str {
-        self.names().fix
+        let [newest, older] = self.names().fix;
+        if driver_serves(13) { newest } else { older }
     }
 
     fn version(self, library: Library) -> Option<String> {
@@ -109,22 +122,37 @@ impl Part {
                 format!("{major}.{minor}")
             }
             Self::Nccl => {
-                let mut version = 0;
+                let mut version = 0i32;
                 // SAFETY: ncclResult_t ncclGetVersion(int*).
                 let call: extern "C" fn(*mut i32) -> i32 = unsafe { std::mem::transmute::<*mut c_void, _>(function) };
                 if call(&raw mut version) != 0 {
                     return None;
                 }
-                format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
+                dotted(version.max(0) as usize)
             }
             Self::CublasLt | Self::Cudnn => {
                 // SAFETY: size_t cublasLtGetVersion(void), size_t cudnnGetVersion(void).
                 let call: extern "C" fn() -> usize = unsafe { std::mem::transmute::<*mut c_void, _>(function) };
-                let version = call();
-                format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
+                dotted(call())
             }
         })
     }
+}
+
+/// A version as cuBLASLt, cuDNN and NCCL number it: 91900 is 9.19.0.
+pub(crate) fn dotted(version: usize) -> String {
+    format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
+}
+
+/// The major version of the CUDA that the driver serves; `None` without a driver.
+fn driver_major() -> Option<usize> {
+    let version = Part::Driver.version(Library::open(Path::new("libcuda.so.1")).ok()?)?;
+    version.strip_prefix("CUDA ")?.split('.').next()?.parse().ok()
+}
+
+/// Whether the driver runs what was made for CUDA `major`; any is taken for one that is not here.
+fn driver_serves(major: usize) -> bool {
+    driver_major().is_none_or(|served| served >= major)
 }
 
 /// A library that was found.
@@ -148,42 +176,49 @@ pub struct Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Names { label, files, fix, .. } = self.part.names();
+        let Names { label, files, .. } = self.part.names();
+        let fix = self.part.fix();
         write!(f, "{label} ({}) was not found: {}; `{fix}` brings it", files.join(" or "), self.reason)
     }
 }
 
 /// Opens a library for the whole process, where it is found first: by the loader (`LD_LIBRARY_PATH`, the system), then
-/// in `CUDA_HOME`, then in the nvidia wheels of the active Python environment.
+/// in `CUDA_HOME`, then in the nvidia wheels of Python environments. One that the driver cannot serve, or whose own companions do not
+/// load, is passed over.
 ///
 /// # Errors
 /// If it is nowhere.
 pub fn find(part: Part) -> Result<Found, Missing> {
-    let names = part.names();
-    let folders = folders();
     let mut reason = "neither the loader, CUDA_HOME nor a Python environment's nvidia wheels have it".to_string();
-    for file in names.files {
-        let places = std::iter::once(PathBuf::from(file)).chain(folders.iter().map(|folder| folder.join(file)));
-        for place in places {
-            let bare = !place.is_absolute();
-            if !bare && !place.is_file() {
-                continue;
-            }
-            if let (Some(folder), Some(beginning), false) = (place.parent(), names.before, bare) {
-                load_before(folder, beginning);
-            }
-            match Library::open(&place) {
-                Ok(library) => match (part.version(library), library.symbol(names.version).and_then(file_of)) {
-                    (Some(version), path) => return Ok(Found { part, version, path: path.unwrap_or(place) }),
-                    (None, _) => reason = format!("{} does not tell its version", place.display()),
-                },
-                // A file that is there and does not load says why; the loader's "no such file" says nothing new.
-                Err(error) if !bare => reason = error,
-                Err(_) => {}
-            }
+    for place in places(&part.names()) {
+        match open(part, &place) {
+            Ok(found) => return Ok(found),
+            // A file that is there and does not do says why; the loader's "no such file" says nothing new.
+            Err(Some(why)) => reason = why,
+            Err(None) => {}
         }
     }
     Err(Missing { part, reason })
+}
+
+/// Opens a library by a name or a path; why not, if there is one.
+fn open(part: Part, place: &Path) -> Result<Found, Option<String>> {
+    let names = part.names();
+    if let (Some(folder), Some(beginning), true) = (place.parent(), names.before, place.is_absolute()) {
+        load_before(folder, beginning);
+    }
+    let library = Library::open(place).map_err(|error| place.is_absolute().then_some(error))?;
+    let path = library.symbol(names.version).and_then(file_of).unwrap_or_else(|| place.to_path_buf());
+    let usable = match (part, part.version(library)) {
+        (_, None) => Err("does not tell its version".to_string()),
+        (Part::Cudnn, Some(version)) => cudnn::prepare(library, &path).map(|()| version),
+        (_, Some(version)) => Ok(version),
+    };
+    usable.map(|version| Found { part, version, path: path.clone() }).map_err(|why| {
+        // Under its name the loader is to find another.
+        library.close();
+        Some(format!("{}: {why}", path.display()))
+    })
 }
 
 /// Loads the file of the folder whose name begins so, for the library will ask for it by name.
@@ -193,72 +228,9 @@ fn load_before(folder: &Path, beginning: &str) {
     let _ = entries(folder).into_iter().filter(named).find(|path| Library::open(path).is_ok());
 }
 
-/// What lies in a folder, by name.
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-/// Where libraries may lie that the loader does not know of.
-fn folders() -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    for variable in ["CUDA_HOME", "CUDA_PATH", "CUDA_ROOT"] {
-        if let Some(home) = env::var_os(variable).map(PathBuf::from) {
-            folders.extend([home.join("lib64"), home.join("lib")]);
-        }
-    }
-    folders.push(PathBuf::from("/usr/local/cuda/lib64"));
-    for prefix in python_prefixes() {
-        folders.extend(wheel_folders(&prefix));
-    }
-    folders
-}
-
-/// The active environment's prefix, then that of the `python3` on the path, then the user's own.
-fn python_prefixes() -> Vec<PathBuf> {
-    let mut prefixes: Vec<PathBuf> =
-        ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().filter_map(|name| env::var_os(name).map(PathBuf::from)).collect();
-    let on_path = env::var_os("PATH")
-        .and_then(|path| env::split_paths(&path).map(|folder| folder.join("python3")).find(|python| python.is_file()));
-    if let Some(prefix) = on_path.as_deref().and_then(Path::parent).and_then(Path::parent) {
-        prefixes.push(prefix.to_path_buf());
-    }
-    prefixes.extend(env::var_os("HOME").map(|home| Path::new(&home).join(".local")));
-    prefixes
-}
-
-/// `lib/python3.*/{site,dist}-packages/nvidia/*/lib` below a prefix, in the order of their names.
-fn wheel_folders(prefix: &Path) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    for python in entries(&prefix.join("lib")) {
-        if !python.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")) {
-            continue;
-        }
-        for packages in ["site-packages", "dist-packages"] {
-            let wheels = entries(&python.join(packages).join("nvidia"));
-            folders.extend(wheels.into_iter().map(|wheel| wheel.join("lib")));
-        }
-    }
-    folders
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wheels_are_found_below_a_prefix() {
-        let prefix = std::env::temp_dir().join(format!("frugan-wheels-{}", std::process::id()));
-        let lib = prefix.join("lib/python3.12/site-packages/nvidia");
-        for wheel in ["cudnn", "cu13"] {
-            std::fs::create_dir_all(lib.join(wheel).join("lib")).expect("a temporary folder");
-        }
-        std::fs::create_dir_all(prefix.join("lib/perl5/site-packages/nvidia/cu13/lib")).expect("a temporary folder");
-        assert_eq!(wheel_folders(&prefix), [lib.join("cu13/lib"), lib.join("cudnn/lib")]);
-        std::fs::remove_dir_all(prefix).expect("the folder just made");
-    }
 
     #[test]
     fn what_is_missing_names_the_command_that_brings_it() {
@@ -266,5 +238,10 @@ mod tests {
             let text = Missing { part, reason: "it is nowhere".to_string() }.to_string();
             assert!(text.contains(part.label()) && text.contains("install") && text.contains(".so."), "{text}");
         }
+    }
+
+    #[test]
+    fn versions_are_told_in_dots() {
+        assert_eq!([dotted(91_900), dotted(130_002)], ["9.19.0", "13.0.2"]);
     }
 }

@@ -222,6 +222,23 @@ pub fn is_joined(device: Device) -> Result<bool> {
     Ok(device != Device::Cpu && open(device)?.is_joined())
 }
 
+/// What the device does in a slower way than it might, and why, so far: products and convolutions that a library of NVIDIA's was asked
+/// for and does not do, a library that does not start, work that could not be recorded as a graph. Nothing for the CPU.
+///
+/// # Errors
+/// As [`describe`], for a GPU.
+pub fn notes(device: Device) -> Result<Vec<String>> {
+    if device == Device::Cpu { Ok(Vec::new()) } else { Ok(open(device)?.notes()) }
+}
+
+/// Those of [`notes`] that are about graphs: a working device has none.
+///
+/// # Errors
+/// As [`describe`].
+pub fn refused_graphs(device: Device) -> Result<Vec<String>> {
+    Ok(open(device)?.refusals())
+}
+
 /// What the device was asked to do so far.
 ///
 /// # Errors

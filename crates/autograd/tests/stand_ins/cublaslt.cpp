@@ -25,6 +25,7 @@ struct Layout {
 
 struct Preference {
     size_t workspace = 0;
+    uint32_t sums = 7;
 };
 
 struct Algorithm {
@@ -133,8 +134,9 @@ int cublasLtMatmulPreferenceCreate(Preference** preference) {
 }
 
 int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* value, size_t size) {
-    if (attribute != 1) return refuse(INVALID_VALUE, "attribute %d of a preference", attribute);
-    return set(preference->workspace, value, size);
+    if (attribute == 1) return set(preference->workspace, value, size);
+    if (attribute == 3) return set(preference->sums, value, size);
+    return refuse(INVALID_VALUE, "attribute %d of a preference", attribute);
 }
 
 int cublasLtMatmulPreferenceDestroy(Preference* preference) {
@@ -146,6 +148,8 @@ int cublasLtMatmulPreferenceDestroy(Preference* preference) {
 int cublasLtMatmulAlgoGetHeuristic(void*, const Product* product, const Layout* a, const Layout* b, const Layout* c, const Layout* d,
     const Preference* preference, int wanted, Heuristic* found, int* count) {
     *count = 0;
+    // Results that repeat, and sums of halves in F32: parts may be added up in the arithmetic's type alone.
+    if (preference->sums != 2) return refuse(INVALID_VALUE, "a product whose parts may be added up by %u", preference->sums);
     if (c != d || wanted < 1) return refuse(INVALID_VALUE, "a product that adds to another matrix");
     if (Status status = check(*product, *a, *b, *d)) return status;
     std::memset(found, 0, sizeof *found);

@@ -1,5 +1,6 @@
 // A stand-in for NVIDIA's cuDNN (libcudnn.so.9): convolutions of images in both orders, one number after the other. Of each it offers
-// several ways, the first of which a caller that wants results that repeat, or F32 as it is, may not take.
+// several ways: the first gives other results every time, the second is TF32 where that is allowed, two more do not do what they were offered
+// for, and the last does.
 
 #include <vector>
 
@@ -40,7 +41,7 @@ struct Offer {
     int reserved[3];
 };
 
-constexpr int NOT_DETERMINISTIC = 0, TF32 = 1, MEANT = 2;
+constexpr int NOT_DETERMINISTIC = 0, TF32 = 1, MEANT = 2, REFUSED = 3, FAILS = 4;
 constexpr size_t WORKSPACE = 4096;
 
 Status check(const Array& input, const Array& filter, const Array& output, const Convolution& how) {
@@ -66,10 +67,14 @@ Status check(const Array& input, const Array& filter, const Array& output, const
 Status offer(const Array* input, const Array* filter, const Array* output, const Convolution* how, int wanted, int* count, Offer* offers) {
     *count = 0;
     if (Status status = check(*input, *filter, *output, *how)) return status;
+    // As the real one has no algorithm for some shapes.
+    if (filter->sizes[2] == 5 && filter->sizes[3] == 3) return SUCCESS;
     const int plain = how->math == FMA_MATH ? FMA_MATH : DEFAULT_MATH;
     std::vector<Offer> all;
     all.push_back({NOT_DETERMINISTIC, SUCCESS, 1, 0, 0, how->math, {}});
     if (input->type == 0 && how->math == DEFAULT_MATH) all.push_back({TF32, SUCCESS, 2, WORKSPACE, 1, TENSOR_OP_MATH, {}});
+    all.push_back({REFUSED, SUCCESS, 2.5, WORKSPACE, 1, plain, {}});
+    all.push_back({FAILS, SUCCESS, 2.7, WORKSPACE, 1, plain, {}});
     all.push_back({MEANT, SUCCESS, 3, WORKSPACE, 1, plain, {}});
     for (const Offer& one : all) {
         if (*count < wanted) offers[(*count)++] = one;
@@ -138,6 +143,13 @@ void meet(Numbers& input, Numbers& filter, Numbers& output, const Convolution& h
     }
 }
 
+Status workspace_of(const Array& input, const Array& filter, const Array& output, const Convolution& how, int algorithm, size_t* bytes) {
+    if (Status status = check(input, filter, output, how)) return status;
+    if (algorithm == REFUSED) return NOT_SUPPORTED;
+    *bytes = WORKSPACE;
+    return SUCCESS;
+}
+
 enum Pass { OUTPUT, INPUT, FILTER };
 
 Status run(Pass pass, const Handle* handle, const void* alpha, const void* a, const void* b, void* out, const Array* inputs,
@@ -146,6 +158,8 @@ Status run(Pass pass, const Handle* handle, const void* alpha, const void* a, co
     if (Status status = check(*inputs, *filters, *outputs, *convolution)) return status;
     if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0) return refuse(BAD_PARAM, "factors");
     const bool tf32 = algorithm == TF32;
+    // Not told: a caller that looks for one that works may ask.
+    if (algorithm == FAILS) return NOT_SUPPORTED;
     if (algorithm != TF32 && algorithm != MEANT) return refuse(BAD_PARAM, "algorithm %d gives other results every time", algorithm);
     // As the algorithm was offered.
     const int offered = tf32 ? TENSOR_OP_MATH : inputs->type == 0 && convolution->math == FMA_MATH ? FMA_MATH : DEFAULT_MATH;
@@ -187,6 +201,8 @@ Status run(Pass pass, const Handle* handle, const void* alpha, const void* a, co
 extern "C" {
 
 size_t cudnnGetVersion() { return 91900; }
+
+size_t cudnnGetCudartVersion() { return 13000; }
 
 int cudnnCreate(Handle** handle) {
     *handle = new Handle;
@@ -244,6 +260,21 @@ int cudnnGetConvolutionBackwardDataAlgorithm_v7(Handle*, const Array* filter, co
 int cudnnGetConvolutionBackwardFilterAlgorithm_v7(Handle*, const Array* input, const Array* output, const Convolution* how,
     const Array* filter, int wanted, int* count, Offer* offers) {
     return offer(input, filter, output, how, wanted, count, offers);
+}
+
+int cudnnGetConvolutionForwardWorkspaceSize(Handle*, const Array* input, const Array* filter, const Convolution* how,
+    const Array* output, int algorithm, size_t* bytes) {
+    return workspace_of(*input, *filter, *output, *how, algorithm, bytes);
+}
+
+int cudnnGetConvolutionBackwardDataWorkspaceSize(Handle*, const Array* filter, const Array* output, const Convolution* how,
+    const Array* input, int algorithm, size_t* bytes) {
+    return workspace_of(*input, *filter, *output, *how, algorithm, bytes);
+}
+
+int cudnnGetConvolutionBackwardFilterWorkspaceSize(Handle*, const Array* input, const Array* output, const Convolution* how,
+    const Array* filter, int algorithm, size_t* bytes) {
+    return workspace_of(*input, *filter, *output, *how, algorithm, bytes);
 }
 
 int cudnnConvolutionForward(Handle* handle, const void* alpha, const Array* input, const void* x, const Array* filter, const void* w,

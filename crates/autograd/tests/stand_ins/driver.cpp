@@ -5,7 +5,8 @@
 // - threads of a block that have not met yet, and blocks, run from the last to the first;
 // - what a call may not do ends in the error that the documentation names, and a line that says why.
 // FAKE_CUDA_DEVICES and FAKE_CUDA_MEMORY say how many devices there are (1) and how many bytes each has (8 GiB). With
-// FAKE_CUDA_KERNELS=none neither kernels nor libraries do anything, so that what remains is the host's time.
+// FAKE_CUDA_KERNELS=none neither kernels nor libraries do anything, so that what remains is the host's time. FAKE_CUDA_GRAPHS=none
+// lets no stream capture.
 
 #include <algorithm>
 #include <csignal>
@@ -350,6 +351,7 @@ int cuStreamBeginCapture_v2(Stream* stream, int mode) {
     ENTER_CONTEXT("cuStreamBeginCapture");
     LIVE_STREAM(stream);
     if (stream->capture) return refuse(INVALID_VALUE, "%s: the stream captures already", call);
+    if (is_set("FAKE_CUDA_GRAPHS", "none")) return NOT_SUPPORTED;
     stream->capture = new Graph;
     stream->mode = mode;
     stream->invalidated = false;

@@ -27,8 +27,6 @@ use crate::{Error, Images, Result};
 use color::Color;
 use grey::Grey;
 
-/// Fewer images than this calibrate nothing.
-const SMALLEST_SET: usize = 50;
 /// Below this difference of rates the reals themselves look like T, and nothing can be said.
 const SMALLEST_POWER: f64 = 0.1;
 
@@ -230,6 +228,9 @@ impl LeakRate {
 }
 
 impl LeakDetector {
+    /// The fewest images of a kind that a detector can be made of.
+    pub const FEWEST: usize = 50;
+
     /// `clean` are reals as the metric's reference has them; `augmented` holds, for each kind that T can make, reals with
     /// only that part of T (policy [`Leak::name`]), as bytes. Some hundred images of each make good detectors.
     ///
@@ -244,9 +245,9 @@ impl LeakDetector {
     pub fn calibrate(clean: Images<'_>, augmented: &[(Leak, Images<'_>)]) -> Result<Self> {
         let shape = clean.shape();
         let halves = |images: Images<'_>| -> Result<()> {
-            if images.len() < SMALLEST_SET || images.shape() != shape {
+            if images.len() < Self::FEWEST || images.shape() != shape {
                 let (n, got) = (images.len(), images.shape());
-                let reason = format!("{n} images of shape {got:?}; calibration needs {SMALLEST_SET} of {shape:?}");
+                let reason = format!("{n} images of shape {got:?}; calibration needs {} of {shape:?}", Self::FEWEST);
                 return Err(Error::input("leak", reason));
             }
             Ok(())

@@ -6,12 +6,15 @@ use cudarc::driver::sys::CUstream;
 use super::convolutions::Convolutions;
 use super::products::Products;
 use crate::cuda::library::Call;
+use crate::cuda::profile::Asked;
 
-/// `Some(None)` where one was looked for and not found.
+/// `Some(None)` where one was looked for and is not used.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
     products: Option<Option<Products>>,
     convolutions: Option<Option<Convolutions>>,
+    /// What a library that was found does not do.
+    notes: Vec<String>,
 }
 
 /// Whether NVIDIA's libraries may be used: not under `FRUGAN_KERNELS=portable`, which is for tests.
@@ -19,27 +22,47 @@ pub(super) fn are_wanted() -> bool {
     std::env::var("FRUGAN_KERNELS").as_deref() != Ok("portable")
 }
 
+/// What is left of a failure is a note: own kernels do the work.
+fn noted<T: Default>(result: std::result::Result<T, String>, notes: &mut Vec<String>) -> T {
+    result.unwrap_or_else(|why| {
+        notes.push(format!("{why}; own kernels do it"));
+        T::default()
+    })
+}
+
 impl Opened {
-    /// Bytes of workspace for the call; `None` if its library is not here or does not serve it. The context is current.
-    pub(super) fn plan(&mut self, call: &Call, stream: CUstream) -> Result<Option<usize>> {
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether the call was planned before.
+    pub(super) fn knows(&self, call: &Call) -> bool {
         match call {
+            Call::Product(call) => self.products.as_ref().is_some_and(|p| p.as_ref().is_none_or(|p| p.knows(call))),
+            Call::Convolution(call) => {
+                self.convolutions.as_ref().is_some_and(|c| c.as_ref().is_none_or(|c| c.knows(call)))
+            }
+            Call::OverRanks(_) => true,
+        }
+    }
+
+    /// Bytes of workspace for the call; `None` if its library is not here or does not serve it. The context is current, and unless the
+    /// call is known the device has nothing to do.
+    pub(super) fn plan(&mut self, call: &Call, stream: CUstream) -> Option<usize> {
+        let notes = &mut self.notes;
+        let planned = match call {
             Call::Product(call) => {
-                if self.products.is_none() {
-                    self.products = Some(Products::open_if_found()?);
-                }
-                let products = self.products.as_mut().and_then(Option::as_mut);
-                products.map_or(Ok(None), |products| products.plan(call))
+                let products = self.products.get_or_insert_with(|| noted(Products::open_if_found(), notes));
+                products.as_mut()?.plan(call)
             }
             Call::Convolution(call) => {
-                if self.convolutions.is_none() {
-                    self.convolutions = Some(Convolutions::open_if_found(stream)?);
-                }
-                let convolutions = self.convolutions.as_mut().and_then(Option::as_mut);
-                convolutions.map_or(Ok(None), |convolutions| convolutions.plan(call))
+                let open = || noted(Convolutions::open_if_found(stream), notes);
+                self.convolutions.get_or_insert_with(open).as_mut()?.plan(call)
             }
             // Not planned: they are the device's own affair.
-            Call::OverRanks(_) => Ok(None),
-        }
+            Call::OverRanks(_) => return None,
+        };
+        noted(planned.map_err(|why| format!("{}: {why}", Asked::Call(*call))), notes)
     }
 
     /// Queues a call. The context is current.

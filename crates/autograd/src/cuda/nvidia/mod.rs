@@ -12,6 +12,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_void};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use candle_core::{Error, Result, bail};
@@ -19,8 +20,9 @@ use cudarc::driver::{result, sys};
 
 use recorded::Stages;
 
-use super::compiler::machine_code;
+use super::compiler::{came_with_program, compiled};
 use super::driver::{Driver, Kernel, Recording, THREADS};
+use super::dynamic::Library;
 use super::library::Call;
 use super::nccl::Peers;
 use super::pool::lock;
@@ -104,6 +106,24 @@ fn driver_version() -> Result<i32> {
     // SAFETY: writes one number.
     unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed("no version"))?;
     Ok(version)
+}
+
+/// Milliseconds between two events, also by drivers before 12.8, where the function has another name.
+///
+/// # Safety
+/// Both are live, were recorded and are over.
+unsafe fn elapsed(from: sys::CUevent, to: sys::CUevent) -> std::result::Result<f32, cudarc::driver::DriverError> {
+    type Elapsed = unsafe extern "C" fn(*mut f32, sys::CUevent, sys::CUevent) -> sys::CUresult;
+    let driver = Library::open(Path::new("libcuda.so.1")).ok();
+    let [new, old] =
+        ["cuEventElapsedTime_v2", "cuEventElapsedTime"].map(|name| driver.and_then(|driver| driver.symbol(name)));
+    let Some(function) = new.or(old) else {
+        return Err(cudarc::driver::DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND));
+    };
+    let mut milliseconds = 0.0;
+    // SAFETY: the driver's function, under both names; the caller's events.
+    unsafe { std::mem::transmute::<*mut c_void, Elapsed>(function)(&mut milliseconds, from, to) }.result()?;
+    Ok(milliseconds)
 }
 
 /// Of a query: whether what was asked about is done.
@@ -210,18 +230,35 @@ impl Nvidia {
         }
     }
 
+    /// The module of a kernel's text: what came with the program, unless the driver is too old for it, else what NVRTC makes here.
+    fn load(&self, kernel: Kernel) -> Result<sys::CUmodule> {
+        // SAFETY: machine code that NVRTC made for this architecture.
+        let load = |code: &[u8]| unsafe { result::module::load_data(code.as_ptr().cast()) };
+        let (text, element) = (kernel.text, kernel.element);
+        self.enter_to_wait()?;
+        let refused = match came_with_program(text, element, &self.arch)? {
+            Some(code) => match load(&code) {
+                Ok(module) => return Ok(module),
+                Err(error) => Some(error),
+            },
+            None => None,
+        };
+        let code = compiled(text, element, &self.arch).map_err(|why| match refused {
+            Some(error) => Error::Msg(format!(
+                "CUDA: the driver does not load the kernels that came with this program ({error}), and {why}; or update the driver"
+            )),
+            None => why,
+        })?;
+        let what = "the driver does not load a kernel that NVRTC made: update it, or take an NVRTC for its CUDA";
+        load(&code).map_err(failed(what))
+    }
+
     fn function(&self, kernel: Kernel) -> Result<sys::CUfunction> {
         let mut modules = lock(&self.modules);
         let key = (kernel.text.name, kernel.element);
         let module = match modules.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let code = machine_code(kernel.text, kernel.element, &self.arch)?;
-                self.enter_to_wait()?;
-                // SAFETY: machine code that NVRTC made for this architecture.
-                let handle = unsafe { result::module::load_data(code.as_ptr().cast()) }.map_err(failed("no module"))?;
-                free.insert(Module { handle, functions: BTreeMap::new() })
-            }
+            Entry::Vacant(free) => free.insert(Module { handle: self.load(kernel)?, functions: BTreeMap::new() }),
         };
         if let Some(function) = module.functions.get(kernel.function) {
             return Ok(*function);
@@ -304,8 +341,19 @@ impl Driver for Nvidia {
 
     #[cfg(feature = "cuda")]
     fn library(&self, call: &Call) -> Result<Option<usize>> {
-        self.enter()?;
-        lock(&self.libraries).plan(call, self.stream)
+        let mut libraries = lock(&self.libraries);
+        // A new plan is tried on the device.
+        if libraries.knows(call) {
+            self.enter()?
+        } else {
+            self.enter_to_wait()?
+        }
+        Ok(libraries.plan(call, self.stream))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn notes(&self) -> Vec<String> {
+        lock(&self.libraries).notes().to_vec()
     }
 
     fn call(&self, call: &Call, arrays: [u64; 3], workspace: u64) -> Result<()> {
@@ -321,12 +369,7 @@ impl Driver for Nvidia {
     }
 
     fn mark(&self) -> Result<()> {
-        /// The first whose events are compared by `cuEventElapsedTime_v2`.
-        const FIRST_DRIVER: i32 = 12_080;
         self.enter()?;
-        if driver_version()? < FIRST_DRIVER {
-            bail!("CUDA: kernels are timed by drivers for CUDA 12.8 or later; update the driver")
-        }
         let event = result::event::create(sys::CUevent_flags_enum::CU_EVENT_DEFAULT).map_err(failed("no event"))?;
         lock(&self.marks).push(event);
         // SAFETY: a live event and stream.
@@ -338,7 +381,7 @@ impl Driver for Nvidia {
         let marks = std::mem::take(&mut *lock(&self.marks));
         let between = |[from, to]: &[sys::CUevent; 2]| {
             // SAFETY: events that were recorded and are over.
-            let milliseconds = unsafe { result::event::elapsed(*from, *to) }.map_err(failed("no time"))?;
+            let milliseconds = unsafe { elapsed(*from, *to) }.map_err(failed("no time"))?;
             Ok(f64::from(milliseconds) * 1e-3)
         };
         let seconds = marks.as_chunks().0.iter().map(between).collect();

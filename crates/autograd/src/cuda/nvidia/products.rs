@@ -7,7 +7,7 @@ use candle_core::{Error, Result};
 use cudarc::cublaslt::{result, sys};
 
 use super::libraries;
-use crate::cuda::libraries::{Part, find};
+use crate::cuda::libraries::{Part, dotted, find};
 use crate::cuda::library::ProductCall;
 use crate::cuda::texts::Element;
 
@@ -35,22 +35,35 @@ struct Plan {
 }
 
 impl Products {
-    /// `None` where the library is not found.
-    pub(super) fn open_if_found() -> Result<Option<Self>> {
-        // SAFETY: only opens the library.
-        if !libraries::are_wanted() || find(Part::CublasLt).is_err() || !unsafe { sys::is_culib_present() } {
+    /// `None` where the library is not found; why it cannot be used, if so.
+    pub(super) fn open_if_found() -> std::result::Result<Option<Self>, String> {
+        let Some(found) = Some(Part::CublasLt).filter(|_| libraries::are_wanted()).and_then(|part| find(part).ok())
+        else {
             return Ok(None);
+        };
+        let unusable = |why: String| format!("cuBLASLt {} at {}: {why}", found.version, found.path.display());
+        // SAFETY: only opens the library, and asks for its version.
+        let opened = unsafe { sys::is_culib_present().then(|| dotted(sys::cublasLtGetVersion())) };
+        if opened.as_ref() != Some(&found.version) {
+            return Err(unusable(format!("its name leads to {}", opened.as_deref().unwrap_or("nothing"))));
         }
-        Ok(Some(Self { handle: result::create_handle().map_err(failed("no handle"))?, plans: BTreeMap::new() }))
+        let handle = result::create_handle().map_err(|error| unusable(format!("no handle: {error}")))?;
+        Ok(Some(Self { handle, plans: BTreeMap::new() }))
     }
 
-    /// Bytes that the product needs, or `None` if the library has no way to do it.
-    pub(super) fn plan(&mut self, call: &ProductCall) -> Result<Option<usize>> {
-        if !self.plans.contains_key(call) {
-            let plan = Plan::new(self.handle, call)?;
-            self.plans.insert(*call, plan);
+    pub(super) fn knows(&self, call: &ProductCall) -> bool {
+        self.plans.contains_key(call)
+    }
+
+    /// Bytes that the product needs; the first time that the library has no way to do it why, and `None` from then on.
+    pub(super) fn plan(&mut self, call: &ProductCall) -> std::result::Result<Option<usize>, String> {
+        if let Some(known) = self.plans.get(call) {
+            return Ok(known.as_ref().map(|plan| plan.workspace));
         }
-        Ok(self.plans.get(call).and_then(Option::as_ref).map(|plan| plan.workspace))
+        let plan = Plan::new(self.handle, call).map_err(|error| error.to_string());
+        let workspace = plan.as_ref().map(|plan| Some(plan.workspace)).map_err(Clone::clone);
+        self.plans.insert(*call, plan.ok());
+        workspace
     }
 
     /// Queues a product that was planned.
@@ -98,7 +111,7 @@ impl Products {
 }
 
 impl Plan {
-    fn new(handle: sys::cublasLtHandle_t, call: &ProductCall) -> Result<Option<Self>> {
+    fn new(handle: sys::cublasLtHandle_t, call: &ProductCall) -> Result<Self> {
         let ProductCall { element, tf32, batch, m, k, n, flip_a, flip_b } = *call;
         use sys::cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_64F};
         use sys::cudaDataType_t::{CUDA_R_16BF, CUDA_R_16F, CUDA_R_32F, CUDA_R_64F};
@@ -127,28 +140,38 @@ impl Plan {
         let right = matrix(if flip_a { [k, m] } else { [m, k] })?;
         let layouts = [left, right, matrix([m, n])?];
         let preference = result::create_matmul_pref().map_err(failed("no preference"))?;
-        use sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+        let [left, right, out] = layouts;
         // SAFETY: live descriptors; the preference goes when it was asked.
         let found = unsafe {
-            let most = MOST_WORKSPACE;
-            let value = (&raw const most).cast();
-            let (attribute, size) = (CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, size_of::<usize>());
-            result::set_matmul_pref_attribute(preference, attribute, value, size).map_err(failed("no workspace"))?;
-            let result_layout = layouts[2];
-            let found = result::get_matmul_algo_heuristic(
-                handle,
-                product,
-                left,
-                right,
-                result_layout,
-                result_layout,
-                preference,
-            );
+            prefer(preference)?;
+            let found = result::get_matmul_algo_heuristic(handle, product, left, right, out, out, preference);
             result::destroy_matmul_pref(preference).map_err(failed("no preference"))?;
             found
-        };
-        // A product that the library has no algorithm for is the own kernels'.
-        Ok(found.ok().map(|found| Self { product, layouts, algorithm: found.algo, workspace: found.workspaceSize }))
+        }
+        .map_err(failed("no algorithm"))?;
+        Ok(Self { product, layouts, algorithm: found.algo, workspace: found.workspaceSize })
+    }
+}
+
+/// What algorithms may do: use so much memory, and, where they split sums, add up the parts in the arithmetic's type, in a row that is
+/// always the same. The library's default lets them add up in the result's type, which for halves is no accumulation in F32.
+///
+/// # Safety
+/// The preference is alive.
+unsafe fn prefer(preference: sys::cublasLtMatmulPreference_t) -> Result<()> {
+    use sys::cublasLtMatmulPreferenceAttributes_t::{
+        CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+    };
+    use sys::cublasLtReductionScheme_t::CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    let (most, sums) = (MOST_WORKSPACE, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE as u32);
+    // SAFETY: the caller's preference, and attributes of those types.
+    unsafe {
+        let (attribute, value) = (CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, (&raw const most).cast());
+        result::set_matmul_pref_attribute(preference, attribute, value, size_of_val(&most))
+            .map_err(failed("no workspace"))?;
+        let (attribute, value) = (CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, (&raw const sums).cast());
+        result::set_matmul_pref_attribute(preference, attribute, value, size_of_val(&sums))
+            .map_err(failed("no way to add up"))
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Case {
     pub(super) slack: f64,
     /// Whether the op takes half precision.
     pub(super) halves: bool,
+    /// Whether it convolves: a library may do so by Winograd's or Fourier's transforms, which round F32 more than a direct sum.
+    pub(super) convolves: bool,
 }
 
 /// Collects cases.
@@ -58,7 +60,8 @@ impl Cases {
         op: impl Fn(&[Var]) -> Result<Var> + 'static,
     ) -> &mut Case {
         let inputs = shapes.iter().map(|shape| Input { shape: shape.to_vec(), low, high }).collect();
-        self.0.push(Case { name: name.to_string(), inputs, op: Box::new(op), slack: 1.0, halves: true });
+        let convolves = name.contains("conv");
+        self.0.push(Case { name: name.to_string(), inputs, op: Box::new(op), slack: 1.0, halves: true, convolves });
         self.0.last_mut().expect("just added")
     }
 }

@@ -1,9 +1,10 @@
 //! What a device can do at most: rates that a training step cannot pass.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use frugan_autograd::{DType, Device, Result as TensorResult, Var, cuda, no_grad};
+use frugan_nn::{Purpose, Stream};
 
 use super::report::Ceilings;
 
@@ -12,7 +13,9 @@ const REPEATS: usize = 20;
 pub(super) fn measure(device: Device) -> Result<Ceilings> {
     const SIDE: usize = 4096;
     const COPIED_BYTES: usize = 1 << 28;
-    let matrix = Var::full(0.5, &[SIDE, SIDE], DType::F32, &device)?;
+    // Noise, as training multiplies: a GPU is faster with equal numbers, which switch fewer of its transistors.
+    let mut noise = Stream::new(0, Purpose::new("doctor.ceilings"), 0);
+    let matrix = noise.normals_on(&[SIDE, SIDE], &device)?;
     let long = Var::zeros(&[COPIED_BYTES / 4], DType::F32, &device)?;
     let short = Var::zeros(&[1], DType::F32, &device)?;
     let product = || seconds(device, || matrix.matmul(&matrix).map(drop));
@@ -34,9 +37,16 @@ pub(super) fn measure(device: Device) -> Result<Ceilings> {
     })
 }
 
-/// The shortest of three times, each the mean of many calls behind one wait; the first call compiles.
+/// The shortest of three times, each the mean of many calls behind one wait. Ahead of them calls compile, and bring the device to the
+/// pace that it holds.
 fn seconds(device: Device, call: impl Fn() -> TensorResult<()>) -> Result<f64> {
+    const WARM_UP: Duration = Duration::from_millis(100);
+    let started = Instant::now();
     no_grad(&call)?;
+    while started.elapsed() < WARM_UP {
+        no_grad(&call)?;
+        cuda::synchronise(device)?;
+    }
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         cuda::synchronise(device)?;

@@ -1,7 +1,7 @@
 //! Iterations as graphs against the same ones kernel by kernel.
 
-use anyhow::Result;
-use frugan_autograd::Device;
+use anyhow::{Result, bail};
+use frugan_autograd::{Device, cuda};
 use frugan_train::{Config, Trainer};
 
 use super::report::Check;
@@ -31,7 +31,12 @@ fn iterations(text: &str, device: Device) -> Result<f64> {
         (0..ITERATIONS).try_for_each(|_| trainer.step())?;
         weights(&trainer)
     };
-    let (want, got) = (after(false)?, after(true)?);
+    let want = after(false)?;
+    let refused = cuda::refused_graphs(device)?.len();
+    let got = after(true)?;
+    if let Some(why) = cuda::refused_graphs(device)?.get(refused) {
+        bail!("no graph, so that each kernel is asked for by itself: {why}")
+    }
     // Weights that are not finite are no success.
     let apart = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs().max(f64::MIN_POSITIVE) };
     if got.len() != want.len() {

@@ -1,6 +1,7 @@
 //! `frugan doctor`: what was found of CUDA, and whether a device computes what the CPU does.
 
 mod ceilings;
+mod draws;
 mod graph;
 mod rates;
 mod report;
@@ -61,6 +62,7 @@ fn examine(device: Device, quick: bool, report: &mut Report) -> Result<()> {
     for dtype in [DType::F32, DType::F64, DType::BF16] {
         cuda::compare(device, dtype, |parity| report.check(Check::of_op(parity)))?;
     }
+    report.check(draws::compare(device));
     steps::compare(device, |check| report.check(check));
     graph::compare(device, |check| report.check(check));
     // The emulator has no NCCL, and what a machine without a GPU has does not start.
@@ -73,11 +75,13 @@ fn examine(device: Device, quick: bool, report: &mut Report) -> Result<()> {
     }
     let usage = cuda::usage(device)?;
     report.arena(usage.peak as u64, usage.reserved as u64);
+    let compared = cuda::notes(device)?.len();
     if emulated {
         report.note("no ceilings: the kernels ran on the host");
     } else if !quick && let Err(error) = measure(device, report) {
         report.check(Check::failed("ceilings and rates", &error));
     }
+    report.slower(cuda::notes(device)?, compared);
     Ok(())
 }
 

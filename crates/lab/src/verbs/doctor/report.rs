@@ -105,6 +105,8 @@ pub(super) struct Report {
     arena_peak_bytes: Option<u64>,
     ceilings: Option<Ceilings>,
     rates: Vec<Rate>,
+    /// What the device does in a slower way than it might, in the comparisons and then in the published models.
+    slower: [Vec<String>; 2],
 }
 
 impl Report {
@@ -119,6 +121,7 @@ impl Report {
             arena_peak_bytes: None,
             ceilings: None,
             rates: Vec::new(),
+            slower: Default::default(),
         }
     }
 
@@ -201,6 +204,19 @@ impl Report {
             100.0 * share_of_products
         ));
         self.rates.push(rate);
+    }
+
+    /// What libraries did not do: the first `compared` of the notes in the comparisons' odd shapes, of which only the number is told, the
+    /// others where published models trained.
+    pub(super) fn slower(&mut self, mut notes: Vec<String>, compared: usize) {
+        let in_models = notes.split_off(compared.min(notes.len()));
+        if !notes.is_empty() {
+            self.line(&format!("slower   {} calls of the comparisons, of which the first: {}", notes.len(), notes[0]));
+        }
+        for note in &in_models {
+            self.line(&format!("slower   {note}"));
+        }
+        self.slower = [notes, in_models];
     }
 
     /// The sum of it, and the exit code: 1 if a check failed.
