@@ -5,8 +5,8 @@
 
 The PyTorch side of `cargo xtask ratio biggan`: 4 discriminator steps and 1 generator step, DiffAugment
 (translation,cutout), hinge loss, spectral norm, class-conditional batch norm, Adam, EMA over parameters and buffers.
-Prints `iteration_s` for each iteration and `peak_rss_mib` (on a GPU `peak_device_mib` too) at the end. Images are noise: only
-the time counts.
+Prints `iteration_s` for each iteration and `peak_rss_mib` at the end (on a GPU `peak_device_mib` and `peak_allocated_mib`
+too: what PyTorch took of its memory and what was in use, both at most). Images are noise: only the time counts.
 """
 
 import argparse
@@ -29,12 +29,14 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", torch.randn(1, num_outputs))
 
     def forward(self, weight):
-        matrix = weight.flatten(1)
-        with torch.no_grad():
-            v = F.normalize(self.u @ matrix, eps=1e-8)
-            self.u.copy_(F.normalize(v @ matrix.t(), eps=1e-8))
-        sigma = v @ matrix.t() @ self.u.t().clone()
-        return weight / sigma
+        # Columns in the order in which the weight lies, for a view: their order changes no singular value.
+        matrix = weight.flatten(1) if weight.is_contiguous() else weight.permute(0, 2, 3, 1).flatten(1)
+        with torch.autocast(weight.device.type, enabled=False):
+            with torch.no_grad():
+                v = F.normalize(self.u @ matrix, eps=1e-8)
+                self.u.copy_(F.normalize(v @ matrix.t(), eps=1e-8))
+            sigma = v @ matrix.t() @ self.u.t().clone()
+            return weight / sigma
 
 
 class Conv2d(nn.Conv2d):
@@ -76,8 +78,8 @@ class ClassBatchNorm(nn.Module):
         self.gain, self.bias = (Embedding(NUM_CLASSES, CHANNELS, spectral=False) for _ in range(2))
 
     def forward(self, x, labels):
-        gain, bias = self.gain(labels)[:, :, None, None], self.bias(labels)[:, :, None, None]
-        return torch.addcmul(bias, self.norm(x), 1 + gain)
+        gain, bias = 1 + self.gain(labels)[:, :, None, None], self.bias(labels)[:, :, None, None]
+        return torch.addcmul(bias.to(x.dtype), self.norm(x), gain.to(x.dtype))
 
 
 class GBlock(nn.Module):
@@ -146,17 +148,17 @@ def diff_augment(x):
     """Translation by up to an eighth with zero fill, then a cutout of half the side: one gather and one mask."""
     n, channels, height, width = x.shape
     reach = SIZE // 8
-    rows = torch.arange(height) + torch.randint(-reach, reach + 1, (n, 1))
-    cols = torch.arange(width) + torch.randint(-reach, reach + 1, (n, 1))
+    draw = lambda low, high: torch.randint(low, high, (n, 1), device=x.device)
+    places = torch.arange(SIZE, device=x.device)
+    rows, cols = places + draw(-reach, reach + 1), places + draw(-reach, reach + 1)
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((cols >= 0) & (cols < width))[:, None, :]
     index = rows.clamp(0, height - 1)[:, :, None] * width + cols.clamp(0, width - 1)[:, None, :]
 
-    def outside_window(size):
-        centre = torch.randint(0, size + 1, (n, 1))
-        place = torch.arange(size)
-        return (place < centre - size // 4) | (place >= centre + size // 4)
+    def outside_window():
+        centre = draw(0, SIZE + 1)
+        return (places < centre - SIZE // 4) | (places >= centre + SIZE // 4)
 
-    keep = outside_window(height)[:, :, None] | outside_window(width)[:, None, :]
+    keep = outside_window()[:, :, None] | outside_window()[:, None, :]
     flat = index.view(n, 1, height * width).expand(-1, channels, -1)
     shifted = x.reshape(n, channels, height * width).gather(2, flat).view(n, channels, height, width)
     return shifted * (inside & keep)[:, None].to(x.dtype)
@@ -164,58 +166,74 @@ def diff_augment(x):
 
 class Training:
     def __init__(self, batch, place):
-        self.batch, self.place, layout = batch, place, place.layout
-        make = lambda: Generator(layout).to(memory_format=layout)
-        self.generator, self.average = make(), make()
-        self.discriminator = Discriminator(layout).to(memory_format=layout)
+        self.batch, self.place = batch, place
+        with place.device:
+            make = lambda: Generator(place.layout).to(memory_format=place.layout)
+            self.generator, self.average = make(), make().requires_grad_(False)
+            self.discriminator = Discriminator(place.layout).to(memory_format=place.layout)
         self.average.load_state_dict(self.generator.state_dict())
-        self.average.requires_grad_(False)
-        self.make_fakes, self.judge = place.fast(self.generator), place.fast(self.discriminator)
+        # Of parameters and running statistics.
+        floats = lambda module: [t for t in module.state_dict().values() if t.is_floating_point()]
+        self.ema = floats(self.average), floats(self.generator)
         adam = {"lr": 2e-4, "betas": (0.0, 0.999), "eps": 1e-8, "fused": True}
         self.adam_g = torch.optim.Adam(self.generator.parameters(), **adam)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **adam)
+        self.d_params = list(self.discriminator.parameters())
+        self.make_fakes, self.d_loss = place.compiled(self.fakes), place.compiled(self.loss_of_d)
+        self.g_loss = place.compiled(self.loss_of_g)
 
-    def fakes(self):
-        labels = torch.randint(0, NUM_CLASSES, (self.batch,))
-        return self.make_fakes(torch.randn(self.batch, LATENT_DIM), labels).float(), labels
+    def labels(self):
+        return torch.randint(0, NUM_CLASSES, (self.batch,), device=self.place.device)
+
+    def fakes(self, z, labels):
+        with self.place.autocast():
+            return self.generator(z, labels).float()
+
+    def loss_of_d(self, fakes, reals, fake_labels, real_labels):
+        with self.place.autocast():
+            images = diff_augment(torch.cat([fakes, reals]))
+            logits = self.discriminator(images, torch.cat([fake_labels, real_labels])).float()
+        fake_logits, real_logits = logits.chunk(2)
+        return F.relu(1 + fake_logits).mean() + F.relu(1 - real_logits).mean()
+
+    def loss_of_g(self, z, labels):
+        fakes = self.fakes(z, labels)
+        with self.place.autocast():
+            return -self.discriminator(diff_augment(fakes), labels).float().mean()
 
     def iteration(self):
-        self.discriminator.requires_grad_(True)
-        self.generator.requires_grad_(False)
         for _ in range(NUM_D_STEPS):
             self.d_step()
-        self.discriminator.requires_grad_(False)
-        self.generator.requires_grad_(True)
+        for parameter in self.d_params:
+            parameter.requires_grad_(False)
         self.g_step()
+        for parameter in self.d_params:
+            parameter.requires_grad_(True)
         self.ema_step(0.9999)
 
-    def d_step(self):
-        self.place.begin_step()
+    def begin_step(self):
+        """No gradient outlives a step: it may lie where the next compiled pass writes."""
         self.adam_d.zero_grad(set_to_none=True)
-        with torch.no_grad(), self.place.autocast():
-            fakes, fake_labels = self.fakes()
-        reals = torch.randn(self.batch, 3, SIZE, SIZE) * 0.5
-        labels = torch.cat([fake_labels, torch.randint(0, NUM_CLASSES, (self.batch,))])
-        with self.place.autocast():
-            logits = self.judge(diff_augment(torch.cat([fakes, reals])), labels).float()
-        fake_logits, real_logits = logits.chunk(2)
-        loss = F.relu(1 + fake_logits).mean() + F.relu(1 - real_logits).mean()
-        loss.backward()
+        self.adam_g.zero_grad(set_to_none=True)
+        self.place.begin_step()
+
+    def d_step(self):
+        self.begin_step()
+        fake_labels = self.labels()
+        with torch.no_grad():
+            fakes = self.make_fakes(self.place.normals(self.batch, LATENT_DIM), fake_labels)
+        reals = self.place.normals(self.batch, 3, SIZE, SIZE) * 0.5
+        self.d_loss(fakes, reals, fake_labels, self.labels()).backward()
         self.adam_d.step()
 
     def g_step(self):
-        self.place.begin_step()
-        self.adam_g.zero_grad(set_to_none=True)
-        with self.place.autocast():
-            fakes, labels = self.fakes()
-            loss = -self.judge(diff_augment(fakes), labels).float().mean()
-        loss.backward()
+        self.begin_step()
+        self.g_loss(self.place.normals(self.batch, LATENT_DIM), self.labels()).backward()
         self.adam_g.step()
 
     @torch.no_grad()
     def ema_step(self, decay):
-        floats = lambda module: [t for t in module.state_dict().values() if t.is_floating_point()]
-        torch._foreach_lerp_(floats(self.average), floats(self.generator), 1 - decay)
+        torch._foreach_lerp_(*self.ema, 1 - decay)
 
 
 # Iterations between two waits for a GPU, as on our side.
@@ -228,11 +246,12 @@ def main():
     torch_device.add_arguments(parser)
     args = parser.parse_args()
     place = torch_device.Place(args)
-    training = Training(args.batch, place)
     at_once = PER_WAIT if place.is_cuda else 1
-    for _ in range(args.iterations):
-        print(f"iteration_s {place.seconds_each(training.iteration, at_once):.5f}", flush=True)
-    place.print_peak()
+    seconds = lambda training: place.seconds_each(training.iteration, at_once)
+    if args.scout:
+        torch_device.scout(place, ["plain"], lambda _: Training(args.batch, place), seconds)
+        return
+    torch_device.train(place, lambda: Training(args.batch, place), seconds, args.iterations)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 mod allocator;
 mod device;
 mod name;
+mod output;
 mod sample;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{binary, input_error, python, workspace};
 use allocator::Allocator;
 use name::Name;
+use output::Output;
 use sample::{Sample, median};
 
 /// The most of PyTorch's memory that design allows.
@@ -30,18 +32,22 @@ pub(crate) struct Args {
     /// Interleaved rounds; the ratio is of the medians over them
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Iterations a round; the first of each is warm-up and does not count
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    iterations: u32,
+    /// Iterations a round, by default 3; on a GPU iterations of a run, by default 20 of biggan, 6 cycles of stylegan2. The
+    /// first is warm-up and does not count
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    iterations: Option<u32>,
     /// Threads of both sides, and the cores that both are kept on
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
-    /// Images a batch; by default 50 for biggan, 8 for stylegan2, 64 for the augmentations
+    /// Images a batch; by default 50 for biggan, 8 for stylegan2 (on a GPU 64, as published), 64 for the augmentations
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1024))]
     batch: Option<u32>,
     /// cpu, or a GPU such as cuda:0: there PyTorch's side runs eager, in bf16, and compiled with CUDA graphs
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Seconds that one run may take on a GPU; one that takes longer is ended and left out
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
     /// The program, where it is built already [default: built now]
     #[arg(long, value_name = "FILE")]
     frugan: Option<PathBuf>,
@@ -84,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
     let (mut ours, mut torch) = (Vec::new(), Vec::new());
     for round in 1..=args.rounds {
-        let (a, b) = (side.ours()?, side.torch(&setting, args.iterations)?);
+        let (a, b) = (side.ours()?, side.torch(&setting)?);
         println!("round {round}: ours {} s, torch {} s", digits(a.seconds), digits(b.seconds));
         ours.push(a);
         torch.push(b);
@@ -132,24 +138,24 @@ impl Sides<'_> {
         let mut command = self.pinned(&self.frugan);
         command.args(["bench", self.args.name.name()]);
         command.arg("--batch").arg(self.batch());
-        command.arg("--iterations").arg(self.args.iterations.to_string());
+        command.arg("--iterations").arg(self.iterations());
         command.env("RAYON_NUM_THREADS", self.args.threads.to_string());
-        Sample::of("frugan bench", &mut command)
+        Sample::of(&Output::of("frugan bench", &mut command, None)?)
     }
 
-    fn torch(&self, setting: &Setting, iterations: u32) -> Result<Sample> {
+    fn torch(&self, setting: &Setting) -> Result<Sample> {
         let mut command = self.pinned(&self.python);
         let (script, arguments) = self.args.name.script();
         command.arg(workspace::root().join(script)).args(arguments);
         command.arg("--batch").arg(self.batch());
-        command.arg("--iterations").arg(iterations.to_string());
+        command.arg("--iterations").arg(self.iterations());
         command.arg("--threads").arg(self.args.threads.to_string());
         command.arg("--layout").arg(setting.layout);
         if let Some(form) = setting.form {
             command.arg("--form").arg(form);
         }
         setting.allocator.apply(&mut command);
-        Sample::of("the PyTorch side", &mut command)
+        Sample::of(&Output::of("the PyTorch side", &mut command, None)?)
     }
 
     /// PyTorch's fastest setting.
@@ -175,13 +181,17 @@ impl Sides<'_> {
     fn fastest(&self, settings: impl Iterator<Item = Setting>) -> Result<(f64, Setting)> {
         let mut best: Option<(f64, Setting)> = None;
         for setting in settings {
-            let sample = self.torch(&setting, self.args.iterations)?;
+            let sample = self.torch(&setting)?;
             println!("torch {}: {} s, {:.0} MiB", setting.label(), digits(sample.seconds), sample.peak_mib);
             if best.as_ref().is_none_or(|(seconds, _)| sample.seconds < *seconds) {
                 best = Some((sample.seconds, setting));
             }
         }
         best.context("PyTorch ran in no setting")
+    }
+
+    fn iterations(&self) -> String {
+        self.args.iterations.unwrap_or(3).to_string()
     }
 
     fn batch(&self) -> String {

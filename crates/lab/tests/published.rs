@@ -42,6 +42,14 @@ fn table1_at_mini() {
     check("table1-mini.txt", &["reproduce", "table1", "--scale", "mini", "--dry-run"]);
 }
 
+/// What a run costs is counted on the CPU, whatever arithmetic it is to have.
+#[test]
+fn a_dry_run_in_bf16_has_its_estimate() {
+    let one = ["--rows", "BigGAN", "--columns", "10 %", "--dry-run", "precision=bf16"];
+    let ran = Scratch::new().run(&[&["reproduce", "table5", "--scale", "mini"][..], &one].concat()).succeeded();
+    assert!(ran.out.contains("# estimate: G ") && ran.out.contains("precision = \"bf16\""), "{}", ran.out);
+}
+
 #[test]
 fn the_cifar_tables_as_published() {
     check("table5-paper.txt", &["reproduce", "table5", "--scale", "paper", "--dry-run"]);

@@ -1,10 +1,11 @@
-//! One run of one side, and what it printed.
-
-use std::process::Command;
+//! The time and the memory of one run of one side.
 
 use anyhow::{Context, Result, ensure};
 
-/// The median iteration of a run without its first, and the run's peak of memory: of a GPU's where it says so, else resident.
+use super::output::Output;
+
+/// The median iteration of a run without its first, and the run's peak of memory: of a GPU's what the run reserved of it, where
+/// it says so, else resident.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sample {
     pub(super) seconds: f64,
@@ -12,31 +13,13 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// The faster time and the larger peak of two runs of the same.
-    pub(super) fn best_of(self, other: Self) -> Self {
-        Self { seconds: self.seconds.min(other.seconds), peak_mib: self.peak_mib.max(other.peak_mib) }
-    }
-
-    /// Runs a program that prints `iteration_s X` for each iteration and `peak_rss_mib X` at its end, with a line
+    /// Of a program that prints `iteration_s X` for each iteration and `peak_rss_mib X` at its end, with a line
     /// `peak_device_mib X` if it ran on a GPU.
-    pub(super) fn of(what: &str, command: &mut Command) -> Result<Sample> {
-        let output = command.output().with_context(|| format!("{what} did not start"))?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{what} failed: {}", errors.trim().lines().last().unwrap_or("no message"));
-        Sample::parse(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("reading {what}"))
-    }
-
-    fn parse(text: &str) -> Result<Sample> {
-        let values = |key: &str| -> Result<Vec<f64>> {
-            text.lines()
-                .filter_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-                .map(|value| value.trim().parse().with_context(|| format!("{key} {value}: not a number")))
-                .collect()
-        };
-        let mut iterations = values("iteration_s")?;
+    pub(super) fn of(output: &Output) -> Result<Sample> {
+        let mut iterations = output.values("iteration_s")?;
         ensure!(iterations.len() >= 2, "{} lines `iteration_s`, at least 2 are needed", iterations.len());
         iterations.remove(0);
-        let peak = |key: &str| Ok::<_, anyhow::Error>(values(key)?.last().copied());
+        let peak = |key: &str| Ok::<_, anyhow::Error>(output.values(key)?.last().copied());
         let peak_mib = match peak("peak_device_mib")? {
             Some(peak) => peak,
             None => peak("peak_rss_mib")?.context("no line `peak_rss_mib`")?,
@@ -56,22 +39,26 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Sample> {
+        Sample::of(&Output::from(text))
+    }
+
     #[test]
     fn the_first_iteration_is_warm_up() -> Result<()> {
         let text =
             "device cpu\niteration_s 9.0\niteration_s 5.0\niteration_s 6.0\niteration_s 4.0\npeak_rss_mib 1462.5\n";
-        assert_eq!(Sample::parse(text)?, Sample { seconds: 5.0, peak_mib: 1462.5 });
-        let on_gpu = format!("{text}peak_device_mib 812.0\n");
-        assert_eq!(Sample::parse(&on_gpu)?, Sample { seconds: 5.0, peak_mib: 812.0 });
+        assert_eq!(parse(text)?, Sample { seconds: 5.0, peak_mib: 1462.5 });
+        let on_gpu = format!("{text}peak_device_mib 812.0\npeak_allocated_mib 700.0\n");
+        assert_eq!(parse(&on_gpu)?, Sample { seconds: 5.0, peak_mib: 812.0 });
         Ok(())
     }
 
     #[test]
     fn a_run_that_says_too_little_is_an_error() {
         for text in ["", "iteration_s 1\npeak_rss_mib 1", "iteration_s 1\niteration_s x\npeak_rss_mib 1"] {
-            assert!(Sample::parse(text).is_err(), "{text:?}");
+            assert!(parse(text).is_err(), "{text:?}");
         }
-        assert!(Sample::parse("iteration_s 1\niteration_s 1\n").is_err());
+        assert!(parse("iteration_s 1\niteration_s 1\n").is_err());
     }
 
     #[test]

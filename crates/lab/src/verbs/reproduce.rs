@@ -208,8 +208,9 @@ impl Estimates {
         };
         let classes = if config.data.labels == Labels::None { 1 } else { classes };
         let resolution = config.data.resolution.unwrap_or(resolution);
-        let Config { data, eval, train, .. } = Config::default();
-        let key = (Config { data, eval, train, ..config.clone() }, classes, resolution);
+        // Counted on the CPU, so in its arithmetic.
+        let Config { data, eval, train, precision, .. } = Config::default();
+        let key = (Config { data, eval, train, precision, ..config.clone() }, classes, resolution);
         if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == key) {
             return Ok(*known);
         }
