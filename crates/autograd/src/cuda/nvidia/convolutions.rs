@@ -10,7 +10,7 @@ use candle_core::{Error, Result, bail};
 use cudarc::cudnn::{CudnnError, result, sys};
 
 use super::libraries;
-use crate::cuda::libraries::{Part, dotted, find};
+use crate::cuda::libraries::Part;
 use crate::cuda::library::ConvolutionCall;
 use crate::cuda::tensor::Order;
 use crate::cuda::texts::Element;
@@ -56,19 +56,13 @@ enum Algorithm {
 impl Convolutions {
     /// `None` where the library is not found; why it cannot be used, if so. All work goes to the driver's `stream`.
     pub(super) fn open_if_found(stream: cudarc::driver::sys::CUstream) -> std::result::Result<Option<Self>, String> {
-        let Some(found) = Some(Part::Cudnn).filter(|_| libraries::are_wanted()).and_then(|part| find(part).ok()) else {
-            return Ok(None);
-        };
-        let unusable = |why: String| format!("cuDNN {} at {}: {why}", found.version, found.path.display());
         // SAFETY: only opens the library, and asks for its version.
-        let opened = unsafe { sys::is_culib_present().then(|| dotted(sys::cudnnGetVersion())) };
-        if opened.as_ref() != Some(&found.version) {
-            return Err(unusable(format!("its name leads to {}", opened.as_deref().unwrap_or("nothing"))));
-        }
-        let handle = result::create_handle().map_err(|error| unusable(format!("no handle: {error:?}")))?;
+        let version = || unsafe { sys::is_culib_present().then(|| sys::cudnnGetVersion()) };
+        let Some(name) = libraries::found(Part::Cudnn, version)? else { return Ok(None) };
+        let handle = result::create_handle().map_err(|error| format!("{name}: no handle: {error:?}"))?;
         // SAFETY: a live handle and a live stream.
         unsafe { result::set_stream(handle, stream.cast()) }
-            .map_err(|error| unusable(format!("no stream: {error:?}")))?;
+            .map_err(|error| format!("{name}: no stream: {error:?}"))?;
         Ok(Some(Self { handle, stream, plans: BTreeMap::new() }))
     }
 

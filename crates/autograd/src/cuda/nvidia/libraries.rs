@@ -5,6 +5,7 @@ use cudarc::driver::sys::CUstream;
 
 use super::convolutions::Convolutions;
 use super::products::Products;
+use crate::cuda::libraries::{Part, dotted, find};
 use crate::cuda::library::Call;
 use crate::cuda::profile::Asked;
 
@@ -18,8 +19,22 @@ pub(super) struct Opened {
 }
 
 /// Whether NVIDIA's libraries may be used: not under `FRUGAN_KERNELS=portable`, which is for tests.
-pub(super) fn are_wanted() -> bool {
+fn are_wanted() -> bool {
     std::env::var("FRUGAN_KERNELS").as_deref() != Ok("portable")
+}
+
+/// What to call a library that is found, and that cudarc opened too, which `version` asks. `None` where it is not found or not wanted; why
+/// it cannot be used, if so.
+pub(super) fn found(
+    part: Part,
+    version: impl FnOnce() -> Option<usize>,
+) -> std::result::Result<Option<String>, String> {
+    let Some(found) = Some(part).filter(|_| are_wanted()).and_then(|part| find(part).ok()) else { return Ok(None) };
+    let name = format!("{} {} at {}", part.label(), found.version, found.path.display());
+    match version().map(dotted) {
+        Some(opened) if opened == found.version => Ok(Some(name)),
+        opened => Err(format!("{name}: its name leads to {}", opened.as_deref().unwrap_or("nothing"))),
+    }
 }
 
 /// What is left of a failure is a note: own kernels do the work.

@@ -7,7 +7,7 @@ use candle_core::{Error, Result};
 use cudarc::cublaslt::{result, sys};
 
 use super::libraries;
-use crate::cuda::libraries::{Part, dotted, find};
+use crate::cuda::libraries::Part;
 use crate::cuda::library::ProductCall;
 use crate::cuda::texts::Element;
 
@@ -37,17 +37,10 @@ struct Plan {
 impl Products {
     /// `None` where the library is not found; why it cannot be used, if so.
     pub(super) fn open_if_found() -> std::result::Result<Option<Self>, String> {
-        let Some(found) = Some(Part::CublasLt).filter(|_| libraries::are_wanted()).and_then(|part| find(part).ok())
-        else {
-            return Ok(None);
-        };
-        let unusable = |why: String| format!("cuBLASLt {} at {}: {why}", found.version, found.path.display());
         // SAFETY: only opens the library, and asks for its version.
-        let opened = unsafe { sys::is_culib_present().then(|| dotted(sys::cublasLtGetVersion())) };
-        if opened.as_ref() != Some(&found.version) {
-            return Err(unusable(format!("its name leads to {}", opened.as_deref().unwrap_or("nothing"))));
-        }
-        let handle = result::create_handle().map_err(|error| unusable(format!("no handle: {error}")))?;
+        let version = || unsafe { sys::is_culib_present().then(|| sys::cublasLtGetVersion()) };
+        let Some(name) = libraries::found(Part::CublasLt, version)? else { return Ok(None) };
+        let handle = result::create_handle().map_err(|error| format!("{name}: no handle: {error}"))?;
         Ok(Some(Self { handle, plans: BTreeMap::new() }))
     }
 
