@@ -303,10 +303,7 @@ impl Running<'_> {
         };
         self.log.tick(&record, speed)?;
         self.observer.tick(&record, speed);
-        let slower = cuda::notes(self.plan.device)?;
-        for note in slower.iter().skip(std::mem::replace(&mut self.told, slower.len())) {
-            self.note(note)?;
-        }
+        self.tell_notes()?;
         let found = warnings(&record);
         let before = std::mem::replace(&mut self.progress.warned, found.iter().map(|w| w.kind.to_string()).collect());
         for warning in found.iter().filter(|w| !before.iter().any(|kind| kind == w.kind)) {
@@ -316,6 +313,15 @@ impl Running<'_> {
             self.log.histograms(&self.trainer)?;
         }
         self.tick_started = Instant::now();
+        Ok(())
+    }
+
+    /// What the device does in a slower way than it might, once each.
+    fn tell_notes(&mut self) -> Result<()> {
+        let notes = cuda::notes(self.plan.device)?;
+        for note in notes.iter().skip(std::mem::replace(&mut self.told, notes.len())) {
+            self.note(note)?;
+        }
         Ok(())
     }
 
@@ -338,6 +344,7 @@ impl Running<'_> {
         self.progress.best_step = outcome.best.map(|best| best.step);
         self.log.evaluation(&record)?;
         self.observer.evaluated(&record);
+        self.tell_notes()?;
         // An evaluation is not training: the next tick's rate leaves it out.
         self.tick_started += started.elapsed();
         Ok(())

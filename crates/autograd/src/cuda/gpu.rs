@@ -71,8 +71,24 @@ pub(crate) struct Gpu {
     tables: Mutex<Tables>,
     /// What was asked for since somebody wants to know how long it takes; nothing is put off then.
     profile: Mutex<Option<Vec<Asked>>>,
-    /// Why work that was to be graphs is not.
-    refusals: Mutex<Vec<String>>,
+    notes: Mutex<Notes>,
+}
+
+/// What the device does in a slower way than it might, and why, in the order in which it came.
+#[derive(Debug, Default)]
+struct Notes {
+    all: Vec<String>,
+    /// How many of the driver's are among them.
+    of_driver: usize,
+    /// Those that say why work that was to be graphs is not.
+    refusals: Vec<String>,
+}
+
+impl Notes {
+    fn take_in(&mut self, of_driver: Vec<String>) {
+        let before = std::mem::replace(&mut self.of_driver, of_driver.len());
+        self.all.extend(of_driver.into_iter().skip(before));
+    }
 }
 
 /// Work that waits, and the graphs that such work was made into.
@@ -109,7 +125,7 @@ impl Gpu {
             peers: Mutex::default(),
             tables: Mutex::default(),
             profile: Mutex::default(),
-            refusals: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -242,20 +258,25 @@ impl Gpu {
         add(&self.counts.uploads, ran.uploads);
         add(&self.counts.recordings, ran.recorded);
         add(&self.counts.changes, ran.changed);
-        lock(&self.refusals).extend(ran.refusal);
+        if let Some(refusal) = ran.refusal {
+            let mut notes = lock(&self.notes);
+            notes.take_in(self.driver.notes());
+            notes.all.push(refusal.clone());
+            notes.refusals.push(refusal);
+        }
         Ok(())
     }
 
-    /// What the device does in a slower way than it might, and why.
+    /// What the device does in a slower way than it might, and why: new notes come behind those that were there.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = self.driver.notes();
-        notes.extend(lock(&self.refusals).iter().cloned());
-        notes
+        let mut notes = lock(&self.notes);
+        notes.take_in(self.driver.notes());
+        notes.all.clone()
     }
 
     /// Why work that was to be graphs is not.
     pub(crate) fn refusals(&self) -> Vec<String> {
-        lock(&self.refusals).clone()
+        lock(&self.notes).refusals.clone()
     }
 
     /// Runs `n` elements, a thread each. `words[0]` is `n`.

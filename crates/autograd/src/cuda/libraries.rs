@@ -209,11 +209,21 @@ fn open(part: Part, place: &Path) -> Result<Found, Option<String>> {
     }
     let library = Library::open(place).map_err(|error| place.is_absolute().then_some(error))?;
     let path = library.symbol(names.version).and_then(file_of).unwrap_or_else(|| place.to_path_buf());
-    let usable = match (part, part.version(library)) {
-        (_, None) => Err("does not tell its version".to_string()),
-        (Part::Cudnn, Some(version)) => cudnn::prepare(library, &path).map(|()| version),
-        (_, Some(version)) => Ok(version),
+    let needs = match part {
+        Part::Cudnn => cudnn::companions(&path),
+        _ => Ok(Vec::new()),
     };
+    let usable = needs.and_then(|needs| {
+        let version = part.version(library).ok_or_else(|| "does not tell its version".to_string());
+        let usable = version.and_then(|version| match part {
+            Part::Cudnn if !version.starts_with("9.") => Err(format!("is version {version}, expected 9")),
+            _ => Ok(version),
+        });
+        if usable.is_err() {
+            cudnn::close(needs);
+        }
+        usable
+    });
     usable.map(|version| Found { part, version, path: path.clone() }).map_err(|why| {
         // Under its name the loader is to find another.
         library.close();

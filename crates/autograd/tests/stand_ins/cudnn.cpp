@@ -202,8 +202,6 @@ extern "C" {
 
 size_t cudnnGetVersion() { return 91900; }
 
-size_t cudnnGetCudartVersion() { return 13000; }
-
 int cudnnCreate(Handle** handle) {
     *handle = new Handle;
     return SUCCESS;

@@ -15,11 +15,12 @@ type StandIn = (&'static str, &'static str);
 /// Sums over ranks.
 pub(crate) const NCCL: StandIn = ("nccl", "libnccl.so.2");
 /// All that a GPU is used through.
-pub(crate) const GPU: [StandIn; 5] = [
+pub(crate) const GPU: [StandIn; 6] = [
     ("driver", "libcuda.so.1"),
     ("nvrtc", "libnvrtc.so.13"),
     ("cublaslt", "libcublasLt.so.13"),
     ("cudnn", "libcudnn.so.9"),
+    ("cudnn_graph", "libcudnn_graph.so.9"),
     NCCL,
 ];
 

@@ -8,6 +8,7 @@ use super::products::Products;
 use crate::cuda::libraries::{Part, dotted, find};
 use crate::cuda::library::Call;
 use crate::cuda::profile::Asked;
+use crate::cuda::tensor::Order;
 
 /// `Some(None)` where one was looked for and is not used.
 #[derive(Debug, Default)]
@@ -37,13 +38,15 @@ pub(super) fn found(
     }
 }
 
-/// What is left of a failure is a note: own kernels do the work.
-fn noted<T: Default>(result: std::result::Result<T, String>, notes: &mut Vec<String>) -> T {
+/// What is left of a failure is a note, with what is done instead.
+fn noted<T: Default>(result: std::result::Result<T, String>, instead: &str, notes: &mut Vec<String>) -> T {
     result.unwrap_or_else(|why| {
-        notes.push(format!("{why}; own kernels do it"));
+        notes.push(format!("{why}; {instead}"));
         T::default()
     })
 }
+
+const OWN_KERNELS: &str = "own kernels do it";
 
 impl Opened {
     pub(super) fn notes(&self) -> &[String] {
@@ -67,17 +70,22 @@ impl Opened {
         let notes = &mut self.notes;
         let planned = match call {
             Call::Product(call) => {
-                let products = self.products.get_or_insert_with(|| noted(Products::open_if_found(), notes));
+                let products =
+                    self.products.get_or_insert_with(|| noted(Products::open_if_found(), OWN_KERNELS, notes));
                 products.as_mut()?.plan(call)
             }
             Call::Convolution(call) => {
-                let open = || noted(Convolutions::open_if_found(stream), notes);
+                let open = || noted(Convolutions::open_if_found(stream), OWN_KERNELS, notes);
                 self.convolutions.get_or_insert_with(open).as_mut()?.plan(call)
             }
             // Not planned: they are the device's own affair.
             Call::OverRanks(_) => return None,
         };
-        noted(planned.map_err(|why| format!("{}: {why}", Asked::Call(*call))), notes)
+        let instead = match call {
+            Call::Convolution(call) if call.order == Order::Pixels => "channel by channel is tried",
+            _ => OWN_KERNELS,
+        };
+        noted(planned.map_err(|why| format!("{}: {why}", Asked::Call(*call))), instead, notes)
     }
 
     /// Queues a call. The context is current.
