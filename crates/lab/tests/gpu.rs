@@ -70,6 +70,22 @@ fn the_doctor_finds_nothing() {
     assert_eq!(err, "", "the stand-ins refuse nothing");
 }
 
+/// The real one would end the process when it is first called.
+#[test]
+fn a_cudnn_without_its_parts_is_passed_over() {
+    let Some(libraries) = LIBRARIES.as_ref() else { return };
+    let (scratch, some) = (Scratch::new(), tempfile::tempdir().unwrap());
+    for file in std::fs::read_dir(libraries.path()).unwrap().map(Result::unwrap) {
+        if file.file_name() != "libcudnn_graph.so.9" {
+            std::fs::copy(file.path(), some.path().join(file.file_name())).unwrap();
+        }
+    }
+    let Ran { out, .. } = Ran::of(&mut on(some.path(), 1, &scratch, &["doctor"])).succeeded();
+    let cudnn = out.lines().find(|line| line.contains("cuDNN")).unwrap();
+    assert!(cudnn.starts_with("missing") && cudnn.contains("its libcudnn_graph.so.9: "), "{cudnn}");
+    assert!(out.contains("device   cuda:0: its kernels and a convolution gave the CPU's results"), "{out}");
+}
+
 /// One that fails does not keep the doctor from the others.
 #[test]
 fn the_doctor_tells_all_that_is_wrong() {

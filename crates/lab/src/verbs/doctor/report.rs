@@ -105,8 +105,14 @@ pub(super) struct Report {
     arena_peak_bytes: Option<u64>,
     ceilings: Option<Ceilings>,
     rates: Vec<Rate>,
-    /// What the device does in a slower way than it might, in the comparisons and then in the published models.
-    slower: [Vec<String>; 2],
+    slower: Slower,
+}
+
+/// What the device does in a slower way than it might, and why.
+#[derive(Debug, Default, Serialize)]
+struct Slower {
+    in_comparisons: Vec<String>,
+    in_models: Vec<String>,
 }
 
 impl Report {
@@ -121,7 +127,7 @@ impl Report {
             arena_peak_bytes: None,
             ceilings: None,
             rates: Vec::new(),
-            slower: Default::default(),
+            slower: Slower::default(),
         }
     }
 
@@ -216,7 +222,7 @@ impl Report {
         for note in &in_models {
             self.line(&format!("slower   {note}"));
         }
-        self.slower = [notes, in_models];
+        self.slower = Slower { in_comparisons: notes, in_models };
     }
 
     /// The sum of it, and the exit code: 1 if a check failed.
