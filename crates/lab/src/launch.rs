@@ -1,12 +1,11 @@
 //! Starts the other ranks of a run: this program again, a process each.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
-use frugan_train::{Config, Member, Room, write_atomic};
+use frugan_train::{Config, Member, Plan, Room, write_atomic};
 
 use crate::failure::InputContext;
 use crate::runs::lift;
@@ -14,15 +13,17 @@ use crate::runs::lift;
 /// The processes of the followers; they end with this.
 pub(crate) struct Followers(Vec<(usize, Child)>);
 
-/// Starts ranks 1 and up of a run in `dir`, and takes rank 0's place among them.
-pub(crate) fn launch(config: &Config, dir: &Path) -> Result<(Member, Followers)> {
+/// Starts ranks 1 and up of a run, and takes rank 0's place among them.
+pub(crate) fn launch(plan: &Plan) -> Result<(Member, Followers)> {
+    // None chooses a device for itself.
+    let config = Config { device: plan.device().to_string(), ..plan.config().clone() };
     let room = Room::new().map_err(lift)?;
     let count = config.ranks.count;
     write_atomic(&room.path().join("config.toml"), config.to_toml().as_bytes()).map_err(lift)?;
     let program = std::env::current_exe().input("this program's file")?;
     // Ranks on the CPU share its cores.
     let threads = (std::thread::available_parallelism().map_or(1, usize::from) / count).max(1);
-    let dir = std::path::absolute(dir).input(dir.display())?;
+    let dir = std::path::absolute(plan.dir()).input(plan.dir().display())?;
     let mut followers = Followers(Vec::new());
     for rank in 1..count {
         let mut command = Command::new(&program);

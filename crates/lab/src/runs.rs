@@ -85,7 +85,7 @@ fn run_one(job: Job, label: String, signals: &Signals) -> Result<Ended> {
     let outcome = match job.plan.config().ranks.count {
         1 => job.plan.run(&progress, &signals.interrupt()),
         _ => {
-            let (member, _followers) = launch(job.plan.config(), job.plan.dir())?;
+            let (member, _followers) = launch(&job.plan)?;
             job.plan.lead(member, &progress, &signals.interrupt())
         }
     };

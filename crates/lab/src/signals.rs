@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM ask a run to write its state first; a second one ends the process at once.
+//! SIGINT and SIGTERM ask a run to write its state first; a second one ends the process at once. Its other ranks do not hear them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,6 +11,14 @@ use signal_hook::flag;
 /// Lets a reader that closes our output, such as `head`, end this process quietly instead of by a panic.
 pub(crate) fn end_with_the_reader() -> Result<()> {
     flag::register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true)))?;
+    Ok(())
+}
+
+/// Leaves it to another process when to end.
+pub(crate) fn ignore() -> Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
     Ok(())
 }
 

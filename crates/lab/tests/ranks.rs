@@ -85,6 +85,8 @@ fn a_signal_stops_all_ranks_at_a_state_and_a_killed_first_rank_leaves_no_process
     let run = scratch.path("run");
     let mut first = spawn(&scratch, &args);
     wait_for("state", || has_state(&run).then_some(()));
+    // As what ends a job does: all its processes are told, in any order.
+    kill("-TERM", wait_for("follower", || follower_of(&run)));
     kill("-TERM", first.id());
     assert_eq!(code(&mut first), Some(128 + 15));
     wait_for("end of the follower", || follower_of(&run).is_none().then_some(()));
@@ -197,7 +199,7 @@ fn a_batch_that_cannot_be_shared_is_refused() {
         "ranks.count = 3 with optim.batch = 8: the ranks share each batch, so want a divisor of it",
     );
     refused(&["--gpus", "0"], "ranks.count = 0 with optim.batch = 8");
-    refused(&["--gpus", "2", "ranks.timeout_s=0"], "ranks.timeout_s = 0: want a finite number of seconds above 0");
+    refused(&["--gpus", "2", "ranks.timeout_s=0"], "ranks.timeout_s = 0: want seconds above 0, 86400 (a day) at most");
     refused(&["--gpus", "2", "ranks.through=wires"], "ranks.through");
     refused(&["--gpus", "2", "ranks.sync_bn=true", "model.bn_group=4"], "ranks.sync_bn with model.bn_group = 4");
 }

@@ -33,6 +33,11 @@ pub(crate) fn append_line(path: &Path, line: &str) -> Result<()> {
         .map_err(Error::file("write", path))
 }
 
+/// Waits until a file's content is on the disk.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::file("write", path))
+}
+
 fn part_of(path: &Path) -> std::path::PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".part");

@@ -27,7 +27,7 @@ use crate::setup::Setup;
 use crate::snapshot::{self, About};
 use crate::state::{self, Progress};
 use crate::stats::{Record, cut_after};
-use crate::tick;
+use crate::tick::{self, due};
 use crate::trainer::Trainer;
 use crate::transfer;
 
@@ -71,6 +71,11 @@ impl Plan {
     /// The resolved configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Where it computes: the config's device, `auto` resolved.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// The run directory.
@@ -222,7 +227,6 @@ struct Running<'a> {
 impl Running<'_> {
     fn train(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let t = &self.plan.config.train;
-        let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
         // A run that had ended early is asked for again.
         let mut is_over = self.early_stop()?.is_some();
         while self.trainer.itr < t.steps && !is_over {
@@ -238,10 +242,8 @@ impl Running<'_> {
             let (ticks, samples) = (due(t.tick_steps, step) || ends, due(t.sample_every_steps, step) || ends);
             let evaluates = due(self.plan.config.eval.every_steps, step) || ends;
             let saves = due(t.save_every_steps, step) || ends;
-            if ticks || samples || evaluates || saves {
-                // Nothing is written of weights that a step has spoilt.
-                self.trainer.catch_up().map_err(|error| self.explain(error))?;
-            }
+            // Nothing is written of weights that a step has spoilt.
+            self.trainer.hear_if_due().map_err(|error| self.explain(error))?;
             if ticks {
                 self.tick()?;
             }
@@ -353,6 +355,11 @@ impl Running<'_> {
     /// Writes the state, then lets go of what it replaces: one older state and the snapshots nobody asked for.
     fn save(&mut self) -> Result<()> {
         let started = Instant::now();
+        // A state is newer than no line of the run's, also where the machine loses its power.
+        for lines in self.run.metrics()?.into_iter().chain([self.run.file("stats.jsonl")]).filter(|path| path.exists())
+        {
+            atomic::sync(&lines)?;
+        }
         state::save(&self.run.state(self.trainer.itr), &mut self.trainer, &self.progress)?;
         for step in self.run.states()?.into_iter().skip(2) {
             remove(&self.run.state(step))?;
@@ -372,12 +379,12 @@ impl Running<'_> {
         let Error::NonFinite(sentence) = error else {
             return fit::advise(error, &self.plan.config, &self.plan.splits, self.plan.device);
         };
-        let op = match self.trainer.hears_at_once() {
+        let op = match self.trainer.names_ops() {
             true => match detect_nonfinite(|| self.step()) {
                 Err(Error::Tensor(op)) => format!("; first: {op}"),
                 _ => String::new(),
             },
-            // Later steps have changed the weights.
+            // Later steps have changed the weights, or the other ranks would go through this one as a graph.
             false => "; a replay with train.graph=false names the op".into(),
         };
         let state = match self.run.states() {

@@ -14,6 +14,11 @@ use crate::snapshot::class_rows;
 use crate::stats::{Record, Sums};
 use crate::trainer::Trainer;
 
+/// Whether what comes every so many steps comes behind this one; 0 never does.
+pub(crate) fn due(every: u64, step: u64) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
 /// Thousands of real images shown to D after so many G steps.
 pub(crate) fn kimg(config: &Config, steps: u64) -> f64 {
     steps as f64 * (config.optim.batch * config.optim.num_d_steps) as f64 / 1000.0

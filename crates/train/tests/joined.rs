@@ -8,9 +8,10 @@ mod support;
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use frugan_autograd::cuda::{self, Counters, RanksId};
+use frugan_autograd::cuda::{self, Counters, Others, RanksId};
 use frugan_autograd::{Communicator, Device, Ranks, Result};
 use frugan_data::{DataConfig, DataName};
 use frugan_train::{Config, Setup, Trainer};
@@ -26,10 +27,24 @@ count = 2
 "
 );
 
-/// The first of two ranks, of which the other does what this one does.
+/// The first of two ranks, of which the other does what this one does, but in the steps of `stays` asks for its work one by one.
 #[derive(Clone, Default)]
 struct First {
     announced: Arc<AtomicU64>,
+    votes: Arc<AtomicU64>,
+    stays: Arc<AtomicBool>,
+}
+
+impl Others for First {
+    fn watch(&self, _: Duration) -> Result<()> {
+        Ok(())
+    }
+
+    fn votes(&self, own: [u64; 2]) -> Result<Vec<[u64; 2]>> {
+        self.votes.fetch_add(1, Ordering::Relaxed);
+        let other = if self.stays.load(Ordering::Relaxed) { [own[0], 0] } else { own };
+        Ok(vec![own, other])
+    }
 }
 
 impl Communicator for First {
@@ -73,14 +88,17 @@ fn an_iteration_of_ranks_is_one_graph() {
     }
     cuda::prove_sums(Device::Emulated).unwrap();
     let (first, id) = (First::default(), RanksId::new().unwrap());
-    let joined = cuda::join(Device::Emulated, &id, 0, 2, Box::new(|_| Ok(()))).unwrap();
+    let joined = cuda::join(Device::Emulated, &id, 0, 2, Box::new(first.clone())).unwrap();
     let config = Config::from_toml(BIGGAN).unwrap();
     let ranks = Ranks::new(first.clone(), Trainer::rows(&config));
     let setup = Setup { ranks, ..Setup::on(Device::Emulated) };
     let data = DataConfig { name: DataName::Synthetic, num_images: Some(40), ..DataConfig::default() };
     let mut trainer = Trainer::in_setup(&config, &frugan_data::open(&data).unwrap(), &setup).unwrap();
     let mut recordings = 0;
-    for _ in 0..6 {
+    for _ in 0..9 {
+        // The other asks for that step's work one by one, as where its memory has moved.
+        first.stays.store(trainer.itr == 6, Ordering::Relaxed);
+        first.votes.store(0, Ordering::Relaxed);
         let (before, announced) = (cuda::counters(Device::Emulated).unwrap(), first.announced.load(Ordering::Relaxed));
         trainer.step().unwrap();
         let now = cuda::counters(Device::Emulated).unwrap();
@@ -100,11 +118,15 @@ fn an_iteration_of_ranks_is_one_graph() {
         // Of each of four D steps the logits of fakes and of reals, their gradients, and all gradients; of G's its logits, their
         // gradient, and all gradients; then the end.
         assert_eq!(announced, 4 * 5 + 3 + 1);
-        if trainer.itr > 4 {
+        if trainer.itr == 7 {
+            assert!(asked.launches > 100, "{asked:?}");
+        } else if trainer.itr > 4 {
             assert_eq!((asked.launches, asked.uploads), (1, 1));
         }
+        let votes = first.votes.load(Ordering::Relaxed);
+        assert_eq!(votes, 1 + asked.recordings, "once a step, and once more after a recording");
     }
-    assert_eq!(recordings, 1);
+    assert_eq!(recordings, 1, "the other has kept its graph, and so has this one");
     drop(joined);
     assert!(!cuda::is_joined(Device::Emulated).unwrap());
 }

@@ -1,6 +1,8 @@
 //! Compiled kernels on disk, by a hash of all that went into them.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use candle_core::{Result, bail};
 use sha2::{Digest, Sha256};
@@ -49,8 +51,12 @@ pub(crate) fn file(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result
         ))
     };
     std::fs::create_dir_all(&folder).map_err(unwritable)?;
-    let partial = folder.join(format!("{name}.{}.part", std::process::id()));
+    // Processes of two containers may share a folder and a number.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let partial = folder.join(format!("{name}.{}.{now}.part", std::process::id()));
     make(&partial)?;
+    // Ahead of the rename, so that the name never stands for less than all of it.
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(unwritable)?;
     std::fs::rename(&partial, &path).map_err(unwritable)?;
     Ok(path)
 }

@@ -94,6 +94,9 @@ pub(crate) trait Driver: Send + Sync + fmt::Debug {
     /// host waits.
     fn set_peers(&self, peers: Option<Arc<Peers>>);
 
+    /// What all ranks do with a row of work in which they sum so often, of which this one would do `wish` ([`Peers::agree`]).
+    fn agree(&self, sums: usize, wish: u64) -> Result<u64>;
+
     /// Whether all queued work is done.
     fn is_idle(&self) -> Result<bool>;
 

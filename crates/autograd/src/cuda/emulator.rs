@@ -333,6 +333,10 @@ impl Driver for Emulator {
         *lock(&self.peers) = peers;
     }
 
+    fn agree(&self, sums: usize, wish: u64) -> Result<u64> {
+        lock(&self.peers).clone().map_or(Ok(wish), |peers| peers.agree(sums, wish))
+    }
+
     fn is_idle(&self) -> Result<bool> {
         Ok(true)
     }

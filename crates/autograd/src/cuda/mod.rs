@@ -47,7 +47,7 @@ pub use draws::Place;
 pub use emulator::{ThreadOrder, run_threads};
 pub use gpu::Counters;
 pub use libraries::{Found, Missing, Part, find};
-pub use nccl::{RanksId, Watch};
+pub use nccl::{Others, RanksId};
 pub use parity::{Parity, compare};
 pub use profile::Spent;
 pub use prove::{prove, prove_sums};
@@ -204,13 +204,13 @@ impl Drop for Joined {
 
 /// Makes a device rank `rank` of `size`, of which each is a process that calls this with the same id: from here on
 /// [`Ranks`](crate::Ranks) sum arrays there where they lie, by NCCL, and no host waits for another. Wherever this one waits for the
-/// device, `watch` is asked now and then, and its error ends the wait.
+/// device, `others` is asked now and then ([`Others::watch`]), and its error ends the wait.
 ///
 /// # Errors
-/// If NCCL is not found, the device fails, or `watch` gives up before all have come.
-pub fn join(device: Device, id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<Joined> {
+/// If NCCL is not found, the device fails, or `others` gives up before all have come.
+pub fn join(device: Device, id: &RanksId, rank: usize, size: usize, others: Box<dyn Others>) -> Result<Joined> {
     let gpu = open(device)?;
-    gpu.join(id, rank, size, watch)?;
+    gpu.join(id, rank, size, others)?;
     Ok(Joined(gpu))
 }
 

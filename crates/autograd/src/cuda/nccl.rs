@@ -6,8 +6,8 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{JoinHandle, sleep, yield_now};
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,20 @@ impl fmt::Debug for RanksId {
     }
 }
 
-/// What has become of the other ranks, asked while this one has been waiting for them for so long.
-pub type Watch = Box<dyn Fn(Duration) -> Result<()> + Send + Sync>;
+/// The other ranks' processes, as this one hears of them.
+pub trait Others: Send + Sync {
+    /// Looks whether they are there, while this rank has been waiting for its device for so long.
+    ///
+    /// # Errors
+    /// If one is lost: then this rank leaves the others.
+    fn watch(&self, waited: Duration) -> Result<()>;
+
+    /// Waits until all ranks have come here with a vote, and gives all of them in the ranks' order.
+    ///
+    /// # Errors
+    /// If one is lost.
+    fn votes(&self, own: [u64; 2]) -> Result<Vec<[u64; 2]>>;
+}
 
 type GetUniqueId = unsafe extern "C" fn(*mut RanksId) -> c_int;
 type CommInit = unsafe extern "C" fn(*mut Communicator, c_int, RanksId, c_int, *const Config) -> c_int;
@@ -141,6 +153,32 @@ impl Nccl {
     }
 }
 
+/// Of a row of work: it is asked for one by one. Also: it was not recorded.
+pub(crate) const ONE_BY_ONE: u64 = 0;
+/// It is recorded as a graph. Also: it was. What lies above are numbers of graphs that all ranks have of it.
+pub(crate) const RECORD: u64 = 1;
+
+/// What comes of wishes.
+fn verdict(wishes: impl Iterator<Item = u64> + Clone) -> u64 {
+    let first = wishes.clone().next().unwrap_or(ONE_BY_ONE);
+    if wishes.clone().all(|wish| wish == first) {
+        first
+    } else if wishes.clone().any(|wish| wish == ONE_BY_ONE) {
+        ONE_BY_ONE
+    } else {
+        RECORD
+    }
+}
+
+/// Looks after the others wherever the host is in the driver, until the ranks are left.
+fn guard(peers: &Weak<Peers>) {
+    while let Some(peers) = peers.upgrade() {
+        peers.look();
+        drop(peers);
+        sleep(LOOK);
+    }
+}
+
 /// Numbers communicators, so that none is taken for another.
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
@@ -149,8 +187,12 @@ pub(crate) struct Peers {
     nccl: Nccl,
     communicator: Communicator,
     session: u64,
-    watch: Watch,
+    others: Box<dyn Others>,
     leaving: Mutex<Option<JoinHandle<()>>>,
+    /// Since when the host has been in a call of the driver that may wait.
+    called: Mutex<Option<Instant>>,
+    /// What the guard saw meanwhile.
+    seen: Mutex<Option<Error>>,
 }
 
 // SAFETY: a communicator is used by one thread at a time but for its abortion, which NCCL allows beside any other call.
@@ -172,7 +214,7 @@ unsafe impl Send for Handle {}
 
 impl Peers {
     /// Meets the others, on the device whose context is current.
-    pub(crate) fn meet(id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<Self> {
+    pub(crate) fn meet(id: &RanksId, rank: usize, size: usize, others: Box<dyn Others>) -> Result<Arc<Self>> {
         let nccl = Nccl::open()?;
         let config = Config { size: size_of::<Config>(), magic: 0xcafe_beef, version: 21_400, blocking: 0 };
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
@@ -183,8 +225,18 @@ impl Peers {
             nccl.check(code, "the ranks do not meet")?;
             bail!("NCCL: the ranks do not meet, and it does not say why")
         }
-        let peers = Self { nccl, communicator, session, watch, leaving: Mutex::default() };
+        let peers = Arc::new(Self {
+            nccl,
+            communicator,
+            session,
+            others,
+            leaving: Mutex::default(),
+            called: Mutex::default(),
+            seen: Mutex::default(),
+        });
         peers.settle(code, "the ranks do not meet")?;
+        let guarded = Arc::downgrade(&peers);
+        std::thread::spawn(move || guard(&guarded));
         Ok(peers)
     }
 
@@ -235,12 +287,52 @@ impl Peers {
         let mut looked = started;
         while !is_over()? {
             if looked.elapsed() >= LOOK {
-                (self.watch)(started.elapsed()).inspect_err(|_| self.leave())?;
+                self.others.watch(started.elapsed()).inspect_err(|_| self.leave())?;
                 looked = Instant::now();
             }
             if started.elapsed() < SPIN { yield_now() } else { sleep(SLEEP) }
         }
         Ok(())
+    }
+
+    /// Runs a call of the driver that may wait for the device, as one that queues work does where much is queued: a guard looks after the
+    /// others meanwhile.
+    pub(crate) fn guarded<R>(&self, call: impl FnOnce() -> Result<R>) -> Result<R> {
+        *lock(&self.called) = Some(Instant::now());
+        let result = call();
+        *lock(&self.called) = None;
+        match lock(&self.seen).take() {
+            Some(lost) => Err(lost),
+            None => result,
+        }
+    }
+
+    /// One look of the guard's.
+    fn look(&self) {
+        let Some(since) = *lock(&self.called) else { return };
+        if since.elapsed() < LOOK || lock(&self.leaving).is_some() {
+            return;
+        }
+        if let Err(lost) = self.others.watch(since.elapsed()) {
+            *lock(&self.seen) = Some(lost);
+            self.leave();
+        }
+    }
+
+    /// What all ranks do with a row of work in which they sum so often, of which this one would do `wish`: what all wish if that is the
+    /// same; to ask for all of it one by one ([`ONE_BY_ONE`]) if one wishes that; else to record it ([`RECORD`]). NCCL wants a sum to be
+    /// in every rank's graph or in none's.
+    pub(crate) fn agree(&self, sums: usize, wish: u64) -> Result<u64> {
+        let votes = self.others.votes([sums as u64, wish]).inspect_err(|_| self.leave())?;
+        if let Some(other) = votes.iter().find(|vote| vote[0] != sums as u64) {
+            self.leave();
+            bail!(
+                "ranks part: one sums {sums} times where another sums {} times, which is a fault of this program; train.graph=false may \
+                 go on from the last state",
+                other[0]
+            )
+        }
+        Ok(verdict(votes.iter().map(|vote| vote[1])))
     }
 
     /// Begins to leave the others: kernels that wait for them end.
@@ -260,5 +352,18 @@ impl Peers {
     /// Whether they have been left.
     pub(crate) fn is_left(&self) -> bool {
         lock(&self.leaving).as_ref().is_some_and(JoinHandle::is_finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_do_what_all_can() {
+        let of = |wishes: &[u64]| verdict(wishes.iter().copied());
+        assert_eq!((of(&[0, 0]), of(&[1, 1, 1]), of(&[5, 5])), (ONE_BY_ONE, RECORD, 5));
+        assert_eq!((of(&[1, 0]), of(&[5, 0, 5]), of(&[0, 1, 5])), (ONE_BY_ONE, ONE_BY_ONE, ONE_BY_ONE));
+        assert_eq!((of(&[5, 1]), of(&[5, 6])), (RECORD, RECORD), "all record anew");
     }
 }

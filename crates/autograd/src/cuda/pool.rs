@@ -53,9 +53,15 @@ impl Pool {
                 used.peak
             )
         }
-        let piece = Arena::piece_for(bytes).min(free.max(least));
         reserve();
-        Ok((driver.reserve(piece)?, piece))
+        // What is free is not always there in one piece.
+        let mut piece = Arena::piece_for(bytes).min(free.max(least));
+        loop {
+            match driver.reserve(piece) {
+                Err(_) if piece > least => piece = rounded(piece / 2).max(least),
+                answer => return Ok((answer?, piece)),
+            }
+        }
     }
 
     pub(crate) fn give_back(&self, address: u64, bytes: usize) {

@@ -59,6 +59,11 @@ impl Reel {
         self.work.push(Work::Upload { to, bytes: span });
     }
 
+    /// How often it sums over ranks.
+    pub(crate) fn sums(&self) -> usize {
+        self.work.iter().filter(|work| matches!(work, Work::Call { call: Call::OverRanks(_), .. })).count()
+    }
+
     /// The launches whose blocks or words are not those of another reel of equal requests.
     pub(crate) fn changed_since<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
         self.work.iter().enumerate().filter_map(|(i, work)| match work {

@@ -10,6 +10,7 @@ use frugan_train::{Config, Member, follow};
 
 use crate::failure::InputContext;
 use crate::runs::lift;
+use crate::signals;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,6 +29,8 @@ pub(crate) struct Args {
 
 /// Follows rank 0 to its end.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    // Whoever ends a job signals all its processes: rank 0 writes its state first, for which it needs the others.
+    signals::ignore()?;
     let path = args.room.join("config.toml");
     let text = std::fs::read_to_string(&path).input(path.display())?;
     let config = Config::from_toml(&text).map_err(lift)?;

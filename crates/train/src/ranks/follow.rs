@@ -36,7 +36,7 @@ pub fn follow(member: Member, config: &Config, dir: &Path) -> Result<()> {
                     transfer::apply(from, &trainer)?;
                 }
             }
-            Frame::Step { .. } => match trainer.step().and_then(|()| trainer.hear_tick()) {
+            Frame::Step { .. } => match trainer.step().and_then(|()| trainer.hear_if_due()) {
                 // Every rank sees the same gradients: rank 0 fails in the same way, and says what follows.
                 Ok(()) | Err(Error::NonFinite(_)) => {}
                 Err(error) => return Err(member.failure().map_or(error, Error::Ranks)),

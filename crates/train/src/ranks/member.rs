@@ -176,6 +176,15 @@ impl Member {
         Ok(())
     }
 
+    /// Waits for all ranks' votes, in their order.
+    pub(super) fn votes(&self, own: [u64; 2]) -> Result<Vec<[u64; 2]>> {
+        let mut all = vec![0.0; 2 * self.size];
+        all[2 * self.rank..2 * self.rank + 2].copy_from_slice(&own.map(|number| number as f64));
+        // The others add zeros.
+        self.exchange(&mut all)?;
+        Ok(all.as_chunks().0.iter().map(|vote: &[f64; 2]| vote.map(|number| number as u64)).collect())
+    }
+
     /// Waits until all ranks are in this exchange.
     fn meet(&self, inner: &mut Inner, count: u64) -> Result<()> {
         let exchange = inner.exchanges;
@@ -183,8 +192,10 @@ impl Member {
         let arrived = Frame::Arrived { exchange, count };
         let lost = match &mut inner.side {
             Side::Hub { links, .. } => {
-                let answers = links.iter_mut().map(|link| link.receive(Some(self.timeout)));
-                let answers: Vec<_> = answers.collect();
+                // One time for all: the others give rank 0 little more.
+                let end = Instant::now() + self.timeout;
+                let left = || end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+                let answers: Vec<_> = links.iter_mut().map(|link| link.receive(Some(left()))).collect();
                 match answers.iter().position(|answer| *answer != Ok(arrived)) {
                     None => send_all(links, Frame::Go { exchange }),
                     Some(i) => Some((i + 1, answers[i].err().unwrap_or(Silence::Strays))),
@@ -195,6 +206,7 @@ impl Member {
                 match sent.and_then(|()| link.receive(Some(self.timeout + GRACE))) {
                     Ok(Frame::Go { exchange: of }) if of == exchange => None,
                     Ok(Frame::Lost { rank, step, how }) => return Err(self.was_told(inner, rank, step, how)),
+                    Ok(Frame::End) => return Err(Error::Ranks("rank 0 has ended the run".into())),
                     Ok(_) => Some((0, Silence::Strays)),
                     Err(why) => Some((0, why)),
                 }
@@ -429,6 +441,19 @@ mod tests {
         one.watch(TIMEOUT + GRACE - Duration::from_millis(1)).unwrap();
         assert_eq!(words(one.watch(TIMEOUT + GRACE)).split(" at ").next(), Some("rank 0 has not answered for 20 s"));
         drop(zero);
+    }
+
+    #[test]
+    fn votes_come_in_the_ranks_order() {
+        let members = three();
+        let votes = std::thread::scope(|scope| {
+            let vote = |member: &'_ Member| member.votes([7, 10 + member.rank() as u64]).unwrap();
+            let others = members[1..].iter().map(|member| scope.spawn(move || vote(member))).collect::<Vec<_>>();
+            let own = vote(&members[0]);
+            others.into_iter().for_each(|other| assert_eq!(other.join().unwrap(), own));
+            own
+        });
+        assert_eq!(votes, [[7, 10], [7, 11], [7, 12]]);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub use member::Member;
 pub use room::Room;
 pub use through::Through;
 
+/// The longest `ranks.timeout_s`.
+const DAY_S: f64 = 86_400.0;
+
 /// Whether each rank finds a GPU, where the first has one: the others take those behind it.
 pub(crate) fn check_devices(config: &Config, device: Device) -> Result<()> {
     let (Device::Cuda(first), 2..) = (device, config.ranks.count) else { return Ok(()) };
@@ -70,8 +73,11 @@ impl RanksConfig {
                 "ranks.count = {count} with optim.batch = {batch}: the ranks share each batch, so want a divisor of it"
             ));
         }
-        if !(self.timeout_s.is_finite() && self.timeout_s > 0.0) {
-            return error(format!("ranks.timeout_s = {}: want a finite number of seconds above 0", self.timeout_s));
+        if !(self.timeout_s > 0.0 && self.timeout_s <= DAY_S) {
+            return error(format!(
+                "ranks.timeout_s = {}: want seconds above 0, {DAY_S} (a day) at most",
+                self.timeout_s
+            ));
         }
         if count == 1 {
             return Ok(());

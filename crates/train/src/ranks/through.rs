@@ -1,8 +1,9 @@
 //! What ranks' sums go through: the host, or NCCL from GPU to GPU.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use frugan_autograd::cuda::{self, Joined, Part, RanksId};
+use frugan_autograd::cuda::{self, Joined, Others, Part, RanksId};
 use frugan_autograd::{Device, Ranks};
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +82,19 @@ impl Member {
         // The others add zeros.
         self.exchange(&mut bytes)?;
         let id = RanksId::from_bytes(bytes.map(|byte| byte as u8));
-        let member = Arc::clone(self);
-        let watch = Box::new(move |waited| member.watch(waited).map_err(tensor_error));
-        Ok(cuda::join(device, &id, self.rank(), self.size(), watch)?)
+        Ok(cuda::join(device, &id, self.rank(), self.size(), Box::new(OtherRanks(Arc::clone(self))))?)
+    }
+}
+
+/// The other ranks as a device asks after them.
+struct OtherRanks(Arc<Member>);
+
+impl Others for OtherRanks {
+    fn watch(&self, waited: Duration) -> frugan_autograd::Result<()> {
+        self.0.watch(waited).map_err(tensor_error)
+    }
+
+    fn votes(&self, own: [u64; 2]) -> frugan_autograd::Result<Vec<[u64; 2]>> {
+        self.0.votes(own).map_err(tensor_error)
     }
 }

@@ -10,6 +10,7 @@ use frugan_nn::{grad_norm, grad_squares};
 use super::{Network, Trainer};
 use crate::error::{Error, Result};
 use crate::nonfinite::{self, Nonfinite};
+use crate::tick::due;
 
 /// One piece of news; its numbers lie in the readings.
 enum News {
@@ -106,9 +107,17 @@ impl Trainer {
         self.hear().map(|_| ())
     }
 
-    /// [`Trainer::catch_up`] where a tick has just ended, for a rank that tells nobody.
-    pub(crate) fn hear_tick(&mut self) -> Result<()> {
-        if self.itr.is_multiple_of(self.config.train.tick_steps) { self.catch_up() } else { Ok(()) }
+    /// [`Trainer::catch_up`] where something is to be written behind this step. Ranks that write nothing hear then too: numbers that
+    /// are heard when there is no more room for them cut a step's work in two.
+    pub(crate) fn hear_if_due(&mut self) -> Result<()> {
+        let (t, itr) = (&self.config.train, self.itr);
+        let all = [t.tick_steps, t.sample_every_steps, t.save_every_steps, self.config.eval.every_steps];
+        if itr == t.steps || all.into_iter().any(|every| due(every, itr)) { self.catch_up() } else { Ok(()) }
+    }
+
+    /// Whether a step that went wrong can be taken again, op by op.
+    pub(crate) fn names_ops(&self) -> bool {
+        self.hears_at_once() && !(self.config.train.graph && cuda::is_joined(self.device).unwrap_or(false))
     }
 
     pub(super) fn hear(&mut self) -> Result<Verdict> {

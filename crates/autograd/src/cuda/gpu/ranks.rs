@@ -9,17 +9,17 @@ use candle_core::Result;
 use super::{Gpu, Planned};
 use crate::cuda::graphs::Graphs;
 use crate::cuda::library::{Call, OverRanks};
-use crate::cuda::nccl::{Peers, RanksId, Watch};
+use crate::cuda::nccl::{Others, Peers, RanksId};
 use crate::cuda::pool::lock;
 use crate::cuda::texts::Element;
 use crate::cuda::words::Address;
 
 impl Gpu {
     /// Makes the device one of several ranks', once all have come.
-    pub(crate) fn join(&self, id: &RanksId, rank: usize, size: usize, watch: Watch) -> Result<()> {
+    pub(crate) fn join(&self, id: &RanksId, rank: usize, size: usize, others: Box<dyn Others>) -> Result<()> {
         self.synchronise()?;
         self.driver.enter()?;
-        let peers = Arc::new(Peers::meet(id, rank, size, watch)?);
+        let peers = Peers::meet(id, rank, size, others)?;
         self.driver.set_peers(Some(peers.clone()));
         *lock(&self.peers) = Some(peers);
         Ok(())

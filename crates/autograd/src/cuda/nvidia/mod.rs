@@ -224,6 +224,14 @@ impl Nvidia {
         }
     }
 
+    /// Runs a call of the driver that waits where much is queued ([`Peers::guarded`]).
+    fn guarded<R>(&self, call: impl FnOnce() -> Result<R>) -> Result<R> {
+        match lock(&self.peers).clone() {
+            Some(peers) => peers.guarded(call),
+            None => call(),
+        }
+    }
+
     /// The module of a kernel's text: what came with the program, unless the driver is too old for it, else what NVRTC makes here.
     fn load(&self, kernel: Kernel) -> Result<sys::CUmodule> {
         // SAFETY: machine code that NVRTC made for this architecture.
@@ -288,9 +296,11 @@ impl Driver for Nvidia {
         let function = self.function(kernel)?;
         let (grid, block) = ((blocks.min(MOST_BLOCKS) as u32, 1, 1), (THREADS as u32, 1, 1));
         let mut arguments = [words.as_ptr().cast_mut().cast::<c_void>()];
+        let said = |error| Error::Msg(format!("CUDA: kernel {kernel}: {error}"));
         // SAFETY: the kernel takes one struct of these words, which hold addresses of this device; the driver copies it.
-        unsafe { result::launch_kernel(function, grid, block, 0, self.stream, &mut arguments) }
-            .map_err(|error| Error::Msg(format!("CUDA: kernel {kernel}: {error}")))
+        self.guarded(|| unsafe {
+            result::launch_kernel(function, grid, block, 0, self.stream, &mut arguments).map_err(said)
+        })
     }
 
     fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
@@ -309,7 +319,7 @@ impl Driver for Nvidia {
     fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
         self.enter()?;
         // SAFETY: both blocks have that many bytes.
-        unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(failed("copy"))
+        self.guarded(|| unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(failed("copy")))
     }
 
     fn synchronise(&self) -> Result<()> {
@@ -325,6 +335,10 @@ impl Driver for Nvidia {
 
     fn set_peers(&self, peers: Option<Arc<Peers>>) {
         *lock(&self.peers) = peers;
+    }
+
+    fn agree(&self, sums: usize, wish: u64) -> Result<u64> {
+        lock(&self.peers).clone().map_or(Ok(wish), |peers| peers.agree(sums, wish))
     }
 
     fn is_idle(&self) -> Result<bool> {
@@ -357,9 +371,9 @@ impl Driver for Nvidia {
                 bail!("CUDA: a sum over ranks on a device that is none of them")
             };
             // SAFETY: the caller holds both arrays; the stream is live.
-            return unsafe { peers.call(call, arrays[0], arrays[2], self.stream.cast()) };
+            return peers.guarded(|| unsafe { peers.call(call, arrays[0], arrays[2], self.stream.cast()) });
         }
-        self.call_library(call, arrays, workspace)
+        self.guarded(|| self.call_library(call, arrays, workspace))
     }
 
     fn mark(&self) -> Result<()> {

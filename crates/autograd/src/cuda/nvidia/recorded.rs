@@ -68,6 +68,20 @@ impl Drop for Graph {
     }
 }
 
+impl Drop for Recorded {
+    /// Waits for replays in flight, as the graph does, but not for a rank that is gone.
+    fn drop(&mut self) {
+        // SAFETY: a live stream.
+        let is_idle = || is_over(unsafe { sys::cuStreamQuery(self.graph.stream) });
+        // SAFETY: a live context.
+        let entered = unsafe { result::ctx::set_current(self.graph.context) }.is_ok();
+        if let (Some(peers), true) = (&self.peers, entered) {
+            // Who is lost is told by the next wait.
+            let _ = peers.wait(is_idle);
+        }
+    }
+}
+
 /// What it takes to give a kernel in a graph other words, and as many blocks as they want.
 #[derive(Clone, Copy, Debug)]
 struct KernelNode {
@@ -243,7 +257,9 @@ impl Recording for Recorded {
             if let Some(stage) = &self.stage {
                 lock(stage).fill(&reel.bytes, self.graph.stream, self.peers.as_deref())?;
             }
-            result::graph::launch(self.graph.executable, self.graph.stream).map_err(failed("a graph does not start"))
+            let launch = || result::graph::launch(self.graph.executable, self.graph.stream);
+            let launch = || launch().map_err(failed("a graph does not start"));
+            self.peers.as_ref().map_or_else(launch, |peers| peers.guarded(launch))
         }
     }
 }
