@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use frugan_data::{DataConfig, DataName, locate};
 use frugan_metrics::{GeneratorMode, Network};
+use frugan_nn::Precision;
 use frugan_train::{Config, Plan};
 
 use crate::config::{Layer, Resolved};
@@ -54,11 +55,12 @@ pub(crate) fn find_root(root: &Path) -> Option<PathBuf> {
     std::iter::once(root.to_path_buf()).chain(below).find(|path| path.exists())
 }
 
-/// `inception` or `random`.
-pub(crate) fn network_name(config: &Config) -> &'static str {
-    match config.eval.network {
-        Network::Inception => "inception",
-        Network::Random => "random",
+/// `inception`, with how it rounds if it does, or `random`.
+pub(crate) fn network_name(config: &Config) -> String {
+    match (config.eval.network, config.eval.precision) {
+        (Network::Inception, Precision::F32) => "inception".into(),
+        (Network::Inception, rounded) => format!("inception in {rounded}"),
+        (Network::Random, _) => "random".into(),
     }
 }
 

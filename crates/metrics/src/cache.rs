@@ -87,7 +87,8 @@ impl FeatureCache {
 
     fn file(&self, network: &FeatureNetwork, images: Images<'_>) -> PathBuf {
         let mut hash = Sha256::new();
-        for part in [FORMAT, network.sha256(), &format!("{:?}", network.tap()), &images.sha256()] {
+        let rounded = if network.precision().is_default() { String::new() } else { network.precision().to_string() };
+        for part in [FORMAT, network.sha256(), &format!("{:?}{rounded}", network.tap()), &images.sha256()] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use frugan_nn::Mode;
+use frugan_nn::{Mode, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Metric, NamedMetric, PplConfig, Protocol, Result, Tap, Uint8Rule};
@@ -25,6 +25,10 @@ pub struct EvalConfig {
     /// cache, then a download.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// `f32`, `tf32` or `bf16`: how the Inception network rounds the factors of its convolutions (docs/protocol.md says what that
+    /// changes). A GPU is faster for it, the CPU is not. Numbers of one rounding compare with each other. Default: f32.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// Whether missing weights may be downloaded.
     pub download: bool,
     /// Generated images a measurement takes; part of every metric's name.
@@ -60,6 +64,7 @@ impl Default for EvalConfig {
         Self {
             network: Network::Inception,
             weights: None,
+            precision: Precision::F32,
             download: true,
             num_fakes: 10_000,
             reference: Reference::Test,

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use frugan_autograd::{Device, cuda, no_grad};
+use frugan_nn::Precision;
 
 use crate::inception::Inception;
 use crate::{Error, EvalConfig, Features, Images, Network, RandomNetwork, Result, Tap, locate};
@@ -24,6 +25,7 @@ pub struct FeatureNetwork {
     source: String,
     batch: usize,
     device: Device,
+    precision: Precision,
 }
 
 #[derive(Debug)]
@@ -46,9 +48,10 @@ impl FeatureNetwork {
     /// ```
     pub fn open(config: &EvalConfig) -> Result<Self> {
         config.validate()?;
+        let inception = || Self::inception(&locate::weights(config.weights.as_deref(), config.download)?);
         let mut network = match config.network {
             Network::Random => Self::random()?,
-            Network::Inception => Self::inception(&locate::weights(config.weights.as_deref(), config.download)?)?,
+            Network::Inception => inception()?.in_precision(config.precision)?,
         };
         network.batch = config.batch;
         Ok(network)
@@ -74,6 +77,7 @@ impl FeatureNetwork {
             source,
             batch: 50,
             device: Device::Cpu,
+            precision: Precision::F32,
         })
     }
 
@@ -96,10 +100,33 @@ impl FeatureNetwork {
             source: "random features".into(),
             batch: 50,
             device: Device::Cpu,
+            precision: Precision::F32,
         })
     }
 
-    /// The same network with its weights on a device, where it then computes: in F32, also where TF32 is allowed.
+    /// The same network with the factors of Inception's convolutions rounded ([`Inception::in_precision`]), which its name then says.
+    /// The random one stays in F32.
+    ///
+    /// # Errors
+    /// If the device has no such numbers.
+    ///
+    /// ```
+    /// # use frugan_metrics::FeatureNetwork;
+    /// let network = FeatureNetwork::random()?.in_precision(frugan_nn::Precision::Bf16)?;
+    /// assert_eq!(network.precision(), frugan_nn::Precision::F32);
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn in_precision(self, precision: Precision) -> Result<Self> {
+        let Kind::Inception(network) = &self.kind else { return Ok(self) };
+        if precision == self.precision {
+            return Ok(self);
+        }
+        let kind = Kind::Inception(Box::new(network.in_precision(precision)?));
+        let source = format!("{} in {precision}", self.source);
+        Ok(Self { kind, source, precision, ..self })
+    }
+
+    /// The same network with its weights on a device, where it then computes: whether or not training may round to TF32 there.
     ///
     /// # Errors
     /// If the device cannot be opened.
@@ -139,7 +166,7 @@ impl FeatureNetwork {
                 Kind::Inception(network) => network.extract(batch),
                 Kind::Random(network) => network.extract(batch),
             };
-            let features = cuda::without_tf32(self.device, || no_grad(extract))??;
+            let features = cuda::with_tf32(self.device, self.precision == Precision::Tf32, || no_grad(extract))??;
             match &mut all {
                 Some(all) => all.append(features)?,
                 None => all = Some(features),
@@ -187,7 +214,18 @@ impl FeatureNetwork {
         &self.sha256
     }
 
-    /// Where the weights come from, for logs.
+    /// How it rounds.
+    ///
+    /// ```
+    /// # use frugan_metrics::FeatureNetwork;
+    /// assert!(FeatureNetwork::random()?.precision().is_default());
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Where the weights come from, and how they are rounded, for logs.
     ///
     /// ```
     /// # use frugan_metrics::FeatureNetwork;

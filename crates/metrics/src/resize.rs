@@ -50,6 +50,25 @@ pub fn tf1_bilinear(planes: &[f32], input: (usize, usize), out: (usize, usize)) 
     resize(planes, input, &Taps::tf1(input.0, out.0), &Taps::tf1(input.1, out.1))
 }
 
+/// One direction of [`tf1_bilinear`] as a matrix `[input, output]`, of which each column holds the shares of at most two pixels.
+///
+/// # Panics
+/// If an extent is 0.
+///
+/// ```
+/// use frugan_metrics::resize::tf1_matrix;
+/// assert_eq!(tf1_matrix(2, 4), [1.0, 0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0]);
+/// ```
+pub fn tf1_matrix(input: usize, output: usize) -> Vec<f32> {
+    let taps = Taps::tf1(input, output);
+    let mut matrix = vec![0.0; input * output];
+    for (i, fraction) in taps.fraction.iter().enumerate() {
+        matrix[taps.low[i] * output + i] += 1.0 - fraction;
+        matrix[taps.high[i] * output + i] += fraction;
+    }
+    matrix
+}
+
 /// The adjoint of [`tf1_bilinear`]: the gradient with respect to its input, from a cotangent `[P, out.0, out.1]`.
 ///
 /// # Panics

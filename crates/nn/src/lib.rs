@@ -18,6 +18,7 @@ mod layers;
 mod minibatch_discrimination;
 mod mode;
 mod params;
+mod precision;
 mod running;
 mod spectral_norm;
 mod stream;
@@ -37,6 +38,7 @@ pub use layers::{Conv2d, Conv2dShape, ConvTranspose2d, Embedding, LayerOptions, 
 pub use minibatch_discrimination::MinibatchDiscrimination;
 pub use mode::Mode;
 pub use params::{Kind, Params};
+pub use precision::Precision;
 pub use running::RunningStatistics;
 pub use spectral_norm::{SpectralNorm, SpectralNormOptions, SpectralNorms};
 pub use stream::{Purpose, Stream};

@@ -5,14 +5,13 @@ use frugan_data::DataConfig;
 use frugan_losses::LossConfig;
 use frugan_metrics::EvalConfig;
 use frugan_models::ModelConfig;
-use frugan_nn::{AdamConfig, Ema, HalflifeEma, Params};
+use frugan_nn::{AdamConfig, Ema, HalflifeEma, Params, Precision};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::early_stop::EarlyStopConfig;
 use crate::error::{Error, Result};
 use crate::nonfinite::Nonfinite;
-use crate::precision::Precision;
 use crate::ranks::RanksConfig;
 use crate::transfer::TransferConfig;
 

@@ -22,7 +22,6 @@ mod objective;
 mod observer;
 mod outcome;
 mod path_length;
-mod precision;
 mod projection;
 mod ranks;
 mod recipe;
@@ -57,7 +56,6 @@ pub use objective::{DBatch, DDraws, DLosses, GBatch, GDraws, GLosses, NoiseDraws
 pub use observer::{Observer, Silent, Speed};
 pub use outcome::{Outcome, Status, distance};
 pub use path_length::path_lengths;
-pub use precision::Precision;
 pub use projection::{Projection, ProjectionConfig, project};
 pub use ranks::{Member, RanksConfig, Room, Through, follow};
 pub use recipe::departures;

@@ -40,7 +40,7 @@ impl Library {
     /// # Errors
     /// If its weights are missing or of another network.
     pub fn network(&mut self, config: &EvalConfig) -> Result<String> {
-        let key = format!("{:?} {:?}", config.network, config.weights);
+        let key = format!("{:?} {:?} {}", config.network, config.weights, config.precision);
         if let Some(name) = self.networks.get(&key) {
             return Ok(name.clone());
         }

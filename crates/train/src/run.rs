@@ -52,7 +52,7 @@ impl Plan {
         let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
         let device = config.device.parse::<Device>().map_err(input)?.open().map_err(input)?;
         check_devices(&config, device)?;
-        config.precision.apply(device)?;
+        config.precision.apply(device).map_err(input)?;
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.

@@ -8,7 +8,8 @@ use std::io::Write;
 use frugan_autograd::cuda::{self, Counters, ThreadOrder};
 use frugan_autograd::{DType, Device, fetch};
 use frugan_data::{DataConfig, DataName, Splits};
-use frugan_train::{Config, Precision, Trainer};
+use frugan_nn::Precision;
+use frugan_train::{Config, Trainer};
 
 const BIGGAN: &str = concat!(
     support::biggan!(),

@@ -156,19 +156,19 @@ pub fn force_pixels(device: Device, pixels: Option<bool>) -> Result<()> {
     Ok(())
 }
 
-/// Runs `f` without TF32, whatever [`allow_tf32`] said: for metrics. Nothing changes for the CPU, which has none.
+/// Runs `f` with TF32 allowed or not, whatever [`allow_tf32`] said: for metrics. Nothing changes for the CPU, which has none.
 ///
 /// # Errors
 /// As [`describe`], for a GPU.
-pub fn without_tf32<R>(device: Device, f: impl FnOnce() -> R) -> Result<R> {
+pub fn with_tf32<R>(device: Device, allowed: bool, f: impl FnOnce() -> R) -> Result<R> {
     if device == Device::Cpu {
         return Ok(f());
     }
     let gpu = open(device)?;
-    let allowed = gpu.allows_tf32();
-    gpu.allow_tf32(false);
-    let result = f();
+    let before = gpu.allows_tf32();
     gpu.allow_tf32(allowed);
+    let result = f();
+    gpu.allow_tf32(before);
     Ok(result)
 }
 

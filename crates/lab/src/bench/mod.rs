@@ -9,10 +9,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use frugan_autograd::{Device, cuda};
-use frugan_train::Precision;
+use frugan_nn::Precision;
 
 use crate::failure::{InputContext, input};
-use crate::runs::lift;
 
 /// Time pieces of training on this machine
 #[derive(Debug, clap::Args)]
@@ -58,8 +57,8 @@ enum Name {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let iterations = args.iterations;
     let device = args.device.parse::<Device>().input(format!("--device {}", args.device))?.open().or_input()?;
-    let precision: Precision = args.precision.parse().map_err(lift)?;
-    precision.apply(device).map_err(lift)?;
+    let precision: Precision = args.precision.parse().or_input()?;
+    precision.apply(device).or_input()?;
     if device != Device::Cpu && !matches!(args.name, Name::Biggan | Name::StyleGan2) {
         return Err(input(format!("--device {device}: only biggan and stylegan2 are timed there")));
     }

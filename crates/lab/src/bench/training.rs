@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use frugan_autograd::{Device, GraphMode, Ints, Tensor, Var, cuda, grad_of_scalar};
 use frugan_data::{DataConfig, DataName};
 use frugan_models::{BigganConfig, Blueprint, Discriminator, ModelConfig, Placement, StyleGan2Discriminator};
-use frugan_nn::{Adam, Purpose, Stream};
-use frugan_train::{Config, Lazy, Objective, Precision, Trainer};
+use frugan_nn::{Adam, Precision, Purpose, Stream};
+use frugan_train::{Config, Lazy, Objective, Trainer};
 
 use super::{print_iteration, timed};
 use crate::config::{Argument, Composer, Library};

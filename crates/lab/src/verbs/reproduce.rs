@@ -297,7 +297,7 @@ fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &Tab
             data: plan.config().data.name.to_string(),
             num_images: train.len(),
             fingerprint: train.fingerprint.chars().take(12).collect(),
-            network: sources::network_name(plan.config()).into(),
+            network: sources::network_name(plan.config()),
             run: run.name.clone(),
             ..bare
         }

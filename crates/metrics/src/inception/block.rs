@@ -1,4 +1,4 @@
-use frugan_autograd::{Device, Var, concat};
+use frugan_autograd::{Var, concat};
 
 use crate::Result;
 use crate::inception::Weights;
@@ -112,30 +112,18 @@ impl Block {
         Ok(Self { branches })
     }
 
-    /// The same block with its weights on a device.
-    ///
-    /// # Errors
-    /// If the device cannot be opened.
-    ///
-    /// ```no_run
-    /// # use frugan_metrics::inception::Block;
-    /// # fn f(block: Block) -> frugan_metrics::Result<()> {
-    /// let block = block.to_device(&"auto".parse()?)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let moved = |branch: &Branch| {
+    /// The same block with each of its convolutions changed.
+    pub(crate) fn map(&self, change: &dyn Fn(&Conv) -> Result<Conv>) -> Result<Self> {
+        let changed = |branch: &Branch| {
             Ok(match branch {
-                Branch::Chain(chain) => Branch::Chain(chain.to_device(device)?),
-                Branch::Fork(chain, [a, b]) => {
-                    Branch::Fork(chain.to_device(device)?, [a.to_device(device)?, b.to_device(device)?])
-                }
-                Branch::AverageThen(conv) => Branch::AverageThen(conv.to_device(device)?),
-                Branch::MaxThen(conv) => Branch::MaxThen(conv.to_device(device)?),
+                Branch::Chain(chain) => Branch::Chain(chain.map(change)?),
+                Branch::Fork(chain, [a, b]) => Branch::Fork(chain.map(change)?, [change(a)?, change(b)?]),
+                Branch::AverageThen(conv) => Branch::AverageThen(change(conv)?),
+                Branch::MaxThen(conv) => Branch::MaxThen(change(conv)?),
                 Branch::MaxHalving => Branch::MaxHalving,
             })
         };
-        Ok(Self { branches: self.branches.iter().map(moved).collect::<Result<_>>()? })
+        Ok(Self { branches: self.branches.iter().map(changed).collect::<Result<_>>()? })
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, H, W]`, or half the size for kinds B and D.

@@ -1,8 +1,9 @@
 use candle_core::{Device as Host, Tensor};
 use frugan_autograd::{Conv2dConfig, Device, Var};
+use frugan_nn::Precision;
 
 use crate::Result;
-use crate::inception::Weights;
+use crate::inception::{Weights, rounding};
 
 /// Batch norm's epsilon in the 2015 graph.
 const EPSILON: f64 = 1e-3;
@@ -13,6 +14,7 @@ pub(crate) struct Conv {
     weight: Var,
     bias: Var,
     config: Conv2dConfig,
+    precision: Precision,
 }
 
 impl Conv {
@@ -41,6 +43,7 @@ impl Conv {
             weight: Var::constant(Tensor::from_vec(filter, &shape, &Host::Cpu)?),
             bias: Var::constant(Tensor::from_vec::<_, f32>(bias, channels, &Host::Cpu)?),
             config: Conv2dConfig { stride, padding },
+            precision: Precision::F32,
         })
     }
 
@@ -49,10 +52,17 @@ impl Conv {
     }
 
     pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
-        Ok(Self { weight: self.weight.to_device(device)?, bias: self.bias.to_device(device)?, ..*self })
+        let weight = rounding::factor(&self.weight.to_device(device)?, self.precision)?;
+        Ok(Self { weight, bias: self.bias.to_device(device)?, ..*self })
+    }
+
+    /// With its filter rounded, and its input when it comes.
+    pub(crate) fn in_precision(&self, precision: Precision) -> Result<Self> {
+        Ok(Self { weight: rounding::factor(&self.weight, precision)?, bias: self.bias.clone(), precision, ..*self })
     }
 
     pub(crate) fn forward(&self, x: &Var) -> Result<Var> {
+        let x = rounding::factor(x, self.precision)?;
         Ok(x.conv2d_relu(&self.weight, Some(&self.bias), self.config)?)
     }
 
@@ -61,7 +71,8 @@ impl Conv {
     /// Both are linear and the average keeps a constant, so the 1x1 convolution goes first: it leaves far fewer channels
     /// to average.
     pub(crate) fn forward_on_average(&self, x: &Var) -> Result<Var> {
-        Ok(x.conv2d(&self.weight, Some(&self.bias), self.config)?.avg_pool2d(3, 1, 1)?.relu()?)
+        let y = rounding::factor(x, self.precision)?.conv2d(&self.weight, Some(&self.bias), self.config)?;
+        Ok(rounding::stored(&y, self.precision)?.avg_pool2d(3, 1, 1)?.relu()?)
     }
 }
 
@@ -70,11 +81,52 @@ impl Conv {
 pub(crate) struct Chain(pub(crate) Vec<Conv>);
 
 impl Chain {
-    pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
-        self.0.iter().map(|conv| conv.to_device(device)).collect::<Result<_>>().map(Self)
+    /// Each of them changed.
+    pub(crate) fn map(&self, change: &dyn Fn(&Conv) -> Result<Conv>) -> Result<Self> {
+        self.0.iter().map(change).collect::<Result<_>>().map(Self)
     }
 
     pub(crate) fn forward(&self, x: &Var) -> Result<Var> {
         self.0.iter().try_fold(x.clone(), |x, conv| conv.forward(&x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::explicit_write)]
+    use std::io::Write;
+
+    use super::*;
+
+    fn spread(shape: &[usize], salt: u64) -> Tensor {
+        let count = shape.iter().product();
+        let values = frugan_nn::Stream::new(5, frugan_nn::Purpose::new("metrics.test"), salt).normals(count);
+        Tensor::from_vec(values, shape, &Host::Cpu).unwrap()
+    }
+
+    /// What the host rounds is what a GPU's types round, up to values on the edge of two.
+    #[test]
+    fn a_rounded_average_on_the_cpu_is_a_gpu_s() {
+        if let Err(error) = Device::Emulated.open() {
+            writeln!(std::io::stderr(), "skipped: {error}").unwrap();
+            return;
+        }
+        let conv = Conv {
+            weight: Var::constant(spread(&[8, 16, 1, 1], 0)),
+            bias: Var::constant(spread(&[8], 1)),
+            config: Conv2dConfig::default(),
+            precision: Precision::F32,
+        };
+        let x = Var::constant(spread(&[2, 16, 9, 9], 2));
+        let of = |device: Device, precision: Precision| {
+            let conv = conv.in_precision(precision).unwrap().to_device(&device).unwrap();
+            let y = conv.forward_on_average(&x.to_device(&device).unwrap()).unwrap();
+            rounding::stored(&y, precision).unwrap().to_dtype(candle_core::DType::F32).unwrap().to_vec::<f32>().unwrap()
+        };
+        let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>();
+        let exact = of(Device::Cpu, Precision::F32);
+        let rounded = of(Device::Cpu, Precision::Bf16);
+        let there = of(Device::Emulated, Precision::Bf16);
+        assert!(apart(&rounded, &there) < 0.05 * apart(&rounded, &exact), "{}", apart(&rounded, &there));
     }
 }

@@ -4,15 +4,18 @@
 mod block;
 mod conv;
 mod legacy;
+mod prepare;
+mod rounding;
 mod weights;
 
-use candle_core::{Device as Host, Tensor};
-use frugan_autograd::{Device, Var};
+use candle_core::{DType, Device as Host, Tensor};
+use frugan_autograd::{Device, Var, cuda};
+use frugan_nn::Precision;
 
 pub use block::{Block, BlockKind};
+pub use prepare::{prepare, prepare_on};
 pub use weights::Weights;
 
-use crate::resize::tf1_bilinear;
 use crate::{Features, Images, Logits, Result, Tap};
 use conv::Conv;
 
@@ -54,6 +57,7 @@ pub struct Inception {
     tap: Tap,
     /// Weight `[2048, 1008]` and bias of the last layer.
     fc: Option<(Var, Vec<f32>)>,
+    precision: Precision,
 }
 
 /// Every output of one pass. Spatial means are `[N, C]`; a tap behind the end of a partial file is `None`.
@@ -92,7 +96,13 @@ impl Inception {
     pub fn new(weights: &Weights) -> Result<Self> {
         weights.refuse_other_networks()?;
         let stem = |name: &str, shape, stride, padding: usize| Conv::load(weights, name, shape, stride, [padding; 2]);
-        let mut network = Self { stem: [None, None, None, None, None], mixed: Vec::new(), tap: Tap::Mean64, fc: None };
+        let mut network = Self {
+            stem: [None, None, None, None, None],
+            mixed: Vec::new(),
+            tap: Tap::Mean64,
+            fc: None,
+            precision: Precision::F32,
+        };
         network.stem[0] = Some(stem("Conv2d_1a_3x3", [32, 3, 3, 3], 2, 0)?);
         network.stem[1] = Some(stem("Conv2d_2a_3x3", [32, 32, 3, 3], 1, 0)?);
         network.stem[2] = Some(stem("Conv2d_2b_3x3", [64, 32, 3, 3], 1, 1)?);
@@ -139,16 +149,37 @@ impl Inception {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let mut stem = [None, None, None, None, None];
-        for (moved, conv) in stem.iter_mut().zip(&self.stem) {
-            *moved = conv.as_ref().map(|conv| conv.to_device(device)).transpose()?;
-        }
-        let mixed = self.mixed.iter().map(|block| block.to_device(device)).collect::<Result<_>>()?;
         let fc = match &self.fc {
             Some((weight, bias)) => Some((weight.to_device(device)?, bias.clone())),
             None => None,
         };
-        Ok(Self { stem, mixed, tap: self.tap, fc })
+        Ok(Self { fc, ..self.map(&|conv| conv.to_device(device))? })
+    }
+
+    /// The same network with its filters rounded, and what they are multiplied by; in BF16 all that lies between layers too. Sums, biases,
+    /// means and the last layer stay F32. The CPU rounds as a GPU does, and is slower for it.
+    ///
+    /// # Errors
+    /// If the device has no such numbers.
+    ///
+    /// ```no_run
+    /// # use frugan_metrics::inception::{Inception, Weights};
+    /// let network = Inception::new(&Weights::read("inception-2015-12-05.safetensors".as_ref())?)?;
+    /// let rounded = network.in_precision(frugan_nn::Precision::Bf16)?;
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn in_precision(&self, precision: Precision) -> Result<Self> {
+        Ok(Self { precision, ..self.map(&|conv| conv.in_precision(precision))? })
+    }
+
+    /// The same network with each of its convolutions changed.
+    fn map(&self, change: &dyn Fn(&Conv) -> Result<Conv>) -> Result<Self> {
+        let mut stem = [None, None, None, None, None];
+        for (changed, conv) in stem.iter_mut().zip(&self.stem) {
+            *changed = conv.as_ref().map(change).transpose()?;
+        }
+        let mixed = self.mixed.iter().map(|block| block.map(change)).collect::<Result<_>>()?;
+        Ok(Self { stem, mixed, fc: self.fc.clone(), ..*self })
     }
 
     fn device(&self) -> Device {
@@ -191,7 +222,7 @@ impl Inception {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn extract(&self, images: Images<'_>) -> Result<Features> {
-        let taps = self.taps(&prepare(images)?.to_device(&self.device())?)?;
+        let taps = self.taps(&prepare_on(images, &self.device())?)?;
         let last = match self.tap {
             Tap::Mean64 => taps.mean64,
             Tap::Mean192 => taps.mean192,
@@ -224,7 +255,7 @@ impl Inception {
             x = conv.forward(&x)?;
         }
         x = x.max_pool2d(3, 2, 0)?;
-        taps.mean64 = Some(spatial_mean(&x)?);
+        taps.mean64 = Some(self.spatial_mean(&x)?);
         if self.tap == Tap::Mean64 {
             return Ok(taps);
         }
@@ -232,17 +263,17 @@ impl Inception {
             x = conv.forward(&x)?;
         }
         x = x.max_pool2d(3, 2, 0)?;
-        taps.mean192 = Some(spatial_mean(&x)?);
+        taps.mean192 = Some(self.spatial_mean(&x)?);
         for (i, block) in self.mixed.iter().enumerate() {
             x = block.forward(&x)?;
             if i + 1 == MIXED_BEFORE_768 {
-                taps.mean768 = Some(spatial_mean(&x)?);
+                taps.mean768 = Some(self.spatial_mean(&x)?);
             }
         }
         if self.tap == Tap::Pool2048 {
-            let pool = spatial_mean(&x)?;
+            let pool = self.spatial_mean(&x)?;
             if let Some((weight, bias)) = &self.fc {
-                let logits = pool.matmul(weight)?;
+                let logits = cuda::with_tf32(pool.device(), false, || pool.matmul(weight))??;
                 let bias = Var::constant(Tensor::from_slice(bias, (1, CLASSES), &Host::Cpu)?);
                 let bias = bias.to_device(&logits.device())?;
                 taps.logits = Some(logits.add(&bias)?);
@@ -252,33 +283,10 @@ impl Inception {
         }
         Ok(taps)
     }
-}
 
-/// Bytes as the network's graph takes them: TensorFlow 1's bilinear resize to 299x299, then `(u - 128) / 128`; grey
-/// images on all three channels. `[N, 3, 299, 299]`.
-///
-/// # Errors
-/// If the tensor cannot be made.
-///
-/// ```
-/// use frugan_metrics::{Images, inception::prepare};
-/// let x = prepare(Images::new(&[192; 3 * 2 * 2], [3, 2, 2])?)?;
-/// assert_eq!((x.dims(), x.to_vec::<f32>()?[7]), (&[1, 3, 299, 299][..], 0.5));
-/// # Ok::<(), frugan_metrics::Error>(())
-/// ```
-pub fn prepare(images: Images<'_>) -> Result<Var> {
-    let [channels, height, width] = images.shape();
-    let pixels: Vec<f32> = images.bytes().iter().map(|byte| f32::from(*byte)).collect();
-    let mut resized = tf1_bilinear(&pixels, (height, width), (SIDE, SIDE));
-    if channels == 1 {
-        resized = resized.chunks(SIDE * SIDE).flat_map(|plane| plane.repeat(3)).collect();
+    /// `[N, C, H, W]` to `[N, C]`, in F32.
+    fn spatial_mean(&self, x: &Var) -> Result<Var> {
+        let (n, c) = (x.dims()[0], x.dims()[1]);
+        Ok(rounding::stored(x, self.precision)?.to_dtype(DType::F32)?.mean_keep(&[2, 3])?.reshape(&[n, c])?)
     }
-    resized.iter_mut().for_each(|value| *value = (*value - 128.0) / 128.0);
-    Ok(Var::constant(Tensor::from_vec(resized, (images.len(), 3, SIDE, SIDE), &Host::Cpu)?))
-}
-
-/// `[N, C, H, W]` to `[N, C]`.
-fn spatial_mean(x: &Var) -> Result<Var> {
-    let (n, c) = (x.dims()[0], x.dims()[1]);
-    Ok(x.mean_keep(&[2, 3])?.reshape(&[n, c])?)
 }

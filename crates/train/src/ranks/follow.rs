@@ -24,7 +24,7 @@ pub fn follow(member: Member, config: &Config, dir: &Path) -> Result<()> {
     let member = Arc::new(member);
     let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
     let device = device_of(config.device.parse().map_err(input)?, member.rank()).open().map_err(input)?;
-    config.precision.apply(device)?;
+    config.precision.apply(device).map_err(input)?;
     let splits = Library::new().splits(&config.data)?;
     let (ranks, _) = member.ranks(config, device)?;
     let mut trainer = Trainer::in_setup(config, &splits, &Setup { ranks, ..Setup::on(device) })?;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use frugan_autograd::{Device, count_multiply_adds};
-use frugan_train::{Precision, Trainer};
+use frugan_nn::Precision;
+use frugan_train::Trainer;
 
 use super::report::{Ceilings, Rate};
 use crate::bench::training;
-use crate::runs::lift;
 
 /// Iterations that are timed, a cycle of the lazy regularisers; as many before them twice over, in which kernels are compiled, plans
 /// made and graphs recorded.
@@ -21,7 +21,7 @@ pub(super) fn measure(device: Device, ceilings: &Ceilings) -> Result<Vec<Rate>> 
         (Precision::Bf16, "bf16", ceilings.matrix_tflops_bf16),
     ];
     for (precision, name, ceiling) in precisions {
-        precision.apply(device).map_err(lift)?;
+        precision.apply(device)?;
         let models = [
             ("biggan", training::biggan_trainer(50, (device, precision))?, 4 * 50),
             ("stylegan2", training::stylegan2_trainer(64, (device, precision))?, 64),
@@ -38,7 +38,7 @@ pub(super) fn measure(device: Device, ceilings: &Ceilings) -> Result<Vec<Rate>> 
             });
         }
     }
-    Precision::F32.apply(device).map_err(lift)?;
+    Precision::F32.apply(device)?;
     Ok(rates)
 }
 

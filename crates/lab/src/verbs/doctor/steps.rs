@@ -3,7 +3,8 @@
 use anyhow::Result;
 use frugan_autograd::{Device, fetch};
 use frugan_data::{DataConfig, DataName, Splits};
-use frugan_train::{Config, Precision, Trainer};
+use frugan_nn::Precision;
+use frugan_train::{Config, Trainer};
 
 use super::report::Check;
 
