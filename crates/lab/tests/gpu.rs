@@ -6,15 +6,20 @@
 mod stand_ins;
 mod support;
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use frugan_autograd::Device;
-use support::{Ran, Scratch, results, tiny};
+use processes::{follower_of, kill, wait_for};
+use support::{Ran, Scratch, has_state, results, tiny};
 
 /// The libraries, in a folder for all tests; `None` where there is no C++ compiler.
 static LIBRARIES: LazyLock<Option<tempfile::TempDir>> = LazyLock::new(|| {
@@ -135,6 +140,48 @@ fn a_run_goes_on_without_graphs() {
     let ((with, log), (without, noted)) = (run("with", ""), run("without", "none"));
     assert!(with == without, "the numbers are those of graphs");
     assert!(!log.contains("no capture") && noted.contains("no capture"), "{noted}");
+}
+
+/// What the driver of one rank does not record, no rank runs as a graph: NCCL wants a sum in the graphs of all or in none, and its
+/// stand-in sees to that.
+#[test]
+fn ranks_record_together_or_not_at_all() {
+    let Some(libraries) = LIBRARIES.as_ref() else { return };
+    let scratch = Scratch::new();
+    let run = |out: &str, graphs: &str| {
+        let short = ["train.steps=5", "eval.every_steps=0", "train.sample_every_steps=0", "--out", out];
+        let args = tiny("train", &[&short[..], &["--device", "cuda", "--gpus", "2", "ranks.through=nccl"]].concat());
+        let ran = Ran::of(on(libraries.path(), 2, &scratch, &args).env("FAKE_CUDA_GRAPHS", graphs)).succeeded();
+        assert!(!ran.err.contains("stand-in: "), "{}", ran.err);
+        (numbers(&scratch.path(out)), std::fs::read_to_string(scratch.path(out).join("log.txt")).unwrap())
+    };
+    let said = "another rank could not record these requests as a graph";
+    let (all, log) = run("all", "");
+    assert!(!log.contains(said), "{log}");
+    for (out, graphs) in [("none", "none:1"), ("once", "once:1")] {
+        let (numbers, log) = run(out, graphs);
+        assert!(numbers == all && log.contains(said), "{graphs}: {log}");
+    }
+}
+
+/// A call of the driver that queues work waits where much is queued: behind a sum with a rank that is gone for ever, were nobody to see
+/// that it is.
+#[test]
+fn a_rank_that_is_lost_while_the_driver_takes_no_more_is_named() {
+    let Some(libraries) = LIBRARIES.as_ref() else { return };
+    let scratch = Scratch::new();
+    let long = ["train.steps=1000", "train.save_every_steps=1", "eval.every_steps=0", "train.sample_every_steps=0"];
+    let ranks = ["--device", "cuda", "--gpus", "2", "ranks.through=nccl", "train.graph=false", "--out", "run"];
+    let mut command = on(libraries.path(), 2, &scratch, &tiny("train", &[&long[..], &ranks].concat()));
+    command.env("FAKE_CUDA_QUEUE", "4").stdout(Stdio::null()).stderr(Stdio::piped());
+    let (first, run) = (command.spawn().unwrap(), scratch.path("run"));
+    wait_for("state", || has_state(&run).then_some(()));
+    let follower = wait_for("follower", || follower_of(&run));
+    let killed = Instant::now();
+    kill("-KILL", follower);
+    let ran = Ran::to_the_end(first);
+    assert!(ran.err.contains(&format!("error: rank 1 (process {follower}) ended at step ")), "{}", ran.err);
+    assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
 }
 
 #[test]

@@ -5,13 +5,15 @@
 mod stand_ins;
 mod support;
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::io::Write;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use frugan_autograd::Device;
+use processes::{follower_of, kill, wait_for};
 use support::{Ran, Scratch, code, has_state, results, tiny};
 
 /// Long enough to be met at work, with a state after every second step.
@@ -23,34 +25,6 @@ fn on_two<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 fn spawn(scratch: &Scratch, args: &[&str]) -> Child {
     scratch.frugan(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits for something that is there within a minute.
-fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "no {what} after a minute");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-/// The process of the run's other rank: the program's only child that was told to be one.
-fn follower_of(out: &Path) -> Option<u32> {
-    let out = out.as_os_str().as_encoded_bytes();
-    std::fs::read_dir("/proc").unwrap().find_map(|entry| {
-        let entry = entry.ok()?;
-        let process = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-        let mut words = line.split(|byte| *byte == 0);
-        (words.nth(1) == Some(b"rank") && words.any(|word| word == out)).then_some(process)
-    })
-}
-
-fn kill(signal: &str, process: u32) {
-    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
 
 #[test]

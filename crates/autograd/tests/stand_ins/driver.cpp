@@ -6,11 +6,13 @@
 // - what a call may not do ends in the error that the documentation names, and a line that says why.
 // FAKE_CUDA_DEVICES and FAKE_CUDA_MEMORY say how many devices there are (1) and how many bytes each has (8 GiB). With
 // FAKE_CUDA_KERNELS=none neither kernels nor libraries do anything, so that what remains is the host's time. FAKE_CUDA_GRAPHS=none
-// lets no stream capture.
+// lets no stream capture, =none:1 none of device 1, and =once:1 lets that device's first graph fail when it is whole. Behind
+// FAKE_CUDA_QUEUE requests a kernel's launch waits, as behind the real one's thousand or so.
 
 #include <algorithm>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -241,6 +243,7 @@ int cuLaunchKernel(const void* function, unsigned gx, unsigned gy, unsigned gz, 
     ENTER_CONTEXT("cuLaunchKernel");
     LIVE_STREAM(stream);
     if (extra) return refuse(INVALID_VALUE, "%s with extra", call);
+    wait_for_room(stream, guard);
     const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
     Node node;
     if (Result code = launch(call, node, function, grid, block, shared, parameters)) return code;
@@ -351,7 +354,7 @@ int cuStreamBeginCapture_v2(Stream* stream, int mode) {
     ENTER_CONTEXT("cuStreamBeginCapture");
     LIVE_STREAM(stream);
     if (stream->capture) return refuse(INVALID_VALUE, "%s: the stream captures already", call);
-    if (is_set("FAKE_CUDA_GRAPHS", "none")) return NOT_SUPPORTED;
+    if (is_set("FAKE_CUDA_GRAPHS", "none") || is_set("FAKE_CUDA_GRAPHS", of_device("none"))) return NOT_SUPPORTED;
     stream->capture = new Graph;
     stream->mode = mode;
     stream->invalidated = false;
@@ -373,6 +376,13 @@ int cuStreamEndCapture(Stream* stream, Graph** graph) {
     return SUCCESS;
 }
 
+int cuStreamIsCapturing(Stream* stream, int* status) {
+    ENTER_CONTEXT("cuStreamIsCapturing");
+    LIVE_STREAM(stream);
+    *status = !stream->capture ? 0 : stream->invalidated ? 2 : 1;
+    return SUCCESS;
+}
+
 int cuStreamGetCaptureInfo_v3(
     Stream* stream, int* status, uint64_t* id, Graph** graph, void*** nodes, void** edges, size_t* count) {
     ENTER_CONTEXT("cuStreamGetCaptureInfo");
@@ -390,6 +400,8 @@ int cuGraphInstantiateWithFlags(Executable** executable, Graph* graph, uint64_t 
     ENTER_CONTEXT("cuGraphInstantiate");
     LIVE(graphs, graph);
     if (flags != 0) return refuse(INVALID_VALUE, "%s with flags", call);
+    static bool failed = false;
+    if (is_set("FAKE_CUDA_GRAPHS", of_device("once")) && !std::exchange(failed, true)) return OUT_OF_MEMORY;
     *executable = new Executable{current, graph, {}};
     for (const auto& node : graph->nodes) (*executable)->nodes.push_back(*node);
     world().executables.insert(*executable);

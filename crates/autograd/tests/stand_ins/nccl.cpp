@@ -1,6 +1,7 @@
 // A stand-in for NVIDIA's NCCL (libnccl.so.2). Like the real one it answers at once and finishes later, in a thread of its own, and
 // waits for ranks that do not come until it is told to abort; or, where it is given a stream of driver.cpp, when that comes to it.
-// With FAKE_NCCL=alone one process stands for all ranks, which hold the same numbers.
+// With FAKE_NCCL=alone one process stands for all ranks, which hold the same numbers. It ends a process that runs as a part of a graph
+// what another rank runs by itself, or as a part of another graph: the real one wants a sum captured by all ranks or by none.
 
 #include <atomic>
 #include <chrono>
@@ -26,8 +27,9 @@ constexpr size_t SLOT = size_t(64) << 20;
 // In memory that all ranks share; the numbers lie behind it, two slots a rank.
 struct Board {
     std::atomic<int> joined;
-    // Of each rank, how many sums it has put its numbers down for.
+    // Of each rank, how many sums it has put its numbers down for, and of the last two which of its captured ones each is; 0 for none.
     std::atomic<uint64_t> arrived[MOST_RANKS];
+    std::atomic<uint64_t> captured[MOST_RANKS][2];
 };
 
 struct Id {
@@ -48,7 +50,7 @@ struct Communicator {
     char* memory = nullptr;
     std::atomic<bool> aborted{false};
     std::atomic<int> state{IN_PROGRESS};
-    uint64_t sums = 0;
+    uint64_t sums = 0, captures = 0;
     std::thread worker;
 
     Board& board() { return *reinterpret_cast<Board*>(memory); }
@@ -80,13 +82,17 @@ struct Communicator {
     }
 
     template <typename T>
-    int sum(const T* from, T* to, size_t count, bool mean) {
+    int sum(const T* from, T* to, size_t count, bool mean, uint64_t captured) {
         const uint64_t turn = sums++;
         if (!alone) {
             std::memcpy(slot(rank, turn), from, count * sizeof(T));
+            board().captured[rank][turn % 2] = captured;
             board().arrived[rank] = turn + 1;
             for (int i = 0; i < size; i++) {
                 if (!wait([&] { return board().arrived[i] > turn; })) return SYSTEM_ERROR;
+                if (board().captured[i][turn % 2] == captured) continue;
+                std::fprintf(stderr, "stand-in: sum %lu is captured otherwise on rank %d than on rank %d\n", turn, i, rank);
+                _exit(134);
             }
         }
         for (size_t at = 0; at < count; at++) {
@@ -143,9 +149,10 @@ int ncclAllReduce(
     if (communicator->state != SUCCESS || (op != 0 && op != 4) || count * 8 > SLOT) return INVALID_ARGUMENT;
     const bool mean = op == 4;
     if (type != 7 && type != 8) return INVALID_ARGUMENT;
+    const uint64_t captured = captures(stream) ? ++communicator->captures : 0;
     const auto sum = [=] {
-        if (type == 7) return communicator->sum(static_cast<const float*>(from), static_cast<float*>(to), count, mean);
-        return communicator->sum(static_cast<const double*>(from), static_cast<double*>(to), count, mean);
+        if (type == 7) return communicator->sum(static_cast<const float*>(from), static_cast<float*>(to), count, mean, captured);
+        return communicator->sum(static_cast<const double*>(from), static_cast<double*>(to), count, mean, captured);
     };
     // The stream of an emulated device is null: what is there is in the host's memory, and ready.
     if (!stream) return communicator->later(sum);

@@ -18,6 +18,14 @@ inline bool queue(void* stream, std::function<void()> work) {
     return launch(stream, [](void* kept) { (*static_cast<std::function<void()>*>(kept))(); }, kept) == 0;
 }
 
+// Whether a stream of the driver's captures; none that is null does.
+inline bool captures(void* stream) {
+    typedef int (*IsCapturing)(void*, int*);
+    static const auto ask = reinterpret_cast<IsCapturing>(dlsym(dlopen("libcuda.so.1", RTLD_NOW), "cuStreamIsCapturing"));
+    int status = 0;
+    return stream && ask(stream, &status) == 0 && status == 1;
+}
+
 // ---- numbers -------------------------------------------------------------------------------------------------------
 
 enum class Type { F32, F64, F16, BF16 };

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sys/mman.h>
@@ -43,9 +44,9 @@ inline size_t number_from(const char* name, size_t otherwise) {
     return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-inline bool is_set(const char* name, const char* value) {
+inline bool is_set(const char* name, const std::string& value) {
     const char* text = std::getenv(name);
-    return text && std::string(text) == value;
+    return text && text == value;
 }
 
 // ---- what there is -------------------------------------------------------------------------------------------------
@@ -210,6 +211,9 @@ inline World& world() {
 
 inline thread_local Device* current = nullptr;
 
+// What is said of the current device alone.
+inline std::string of_device(const char* what) { return what + (":" + std::to_string(current->ordinal)); }
+
 #define ENTER(what)                                                                             \
     std::unique_lock<Lock> guard(world().lock);                                                 \
     const char* const call = what;                                                              \
@@ -259,6 +263,18 @@ inline void wait_for(Stream* stream, std::unique_lock<Lock>& guard) {
     guard.unlock();
     world().drain(stream);
     guard.lock();
+}
+
+// Waits while very much is queued, until some of it is done.
+inline void wait_for_room(Stream* stream, std::unique_lock<Lock>& guard) {
+    static const size_t room = number_from("FAKE_CUDA_QUEUE", SIZE_MAX);
+    while (!stream->capture && stream->queue.size() >= room) {
+        stream->asked = World::PATIENCE + 1;
+        world().hurry.notify_all();
+        guard.unlock();
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        guard.lock();
+    }
 }
 
 inline Result on_device(const char* call, uint64_t at, size_t bytes) {
