@@ -37,7 +37,7 @@ fn field_docs(root: &Path) -> String {
             let (mut of, mut doc) = (None, String::new());
             for line in code.lines().map(str::trim) {
                 if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {")) {
-                    of = (name.ends_with("Config") || matches!(name, "On" | "Ema")).then_some(name);
+                    of = (name.ends_with("Config") || matches!(name, "On" | "Lazy")).then_some(name);
                 } else if let Some(rest) = line.strip_prefix("/// ") {
                     doc.push_str(rest);
                     doc.push(' ');

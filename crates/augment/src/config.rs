@@ -19,8 +19,9 @@ use crate::{AugmentError, Policy, PolicyError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// The policy: a comma-separated list of `color`, `translation`, `cutout`, in the order in which they act; empty for
-    /// none. Default: `translation,cutout` (BigGAN on CIFAR). StyleGAN2 on little data: `color,translation,cutout`.
+    /// The policy: a comma-separated list of `color` (or its parts `brightness`, `saturation`, `contrast`), `translation`, `cutout`,
+    /// and, beyond the paper, `grayscale`, in the order in which they act; empty for none. Default: `translation,cutout` (BigGAN on
+    /// CIFAR). StyleGAN2 on little data: `color,translation,cutout`.
     #[serde(deserialize_with = "known_policy")]
     pub policy: String,
     /// Where T acts: the policy and the pipe. Default: everywhere.

@@ -89,7 +89,7 @@ pub struct DataConfig {
     /// `synthetic` (default), `cifar10`, `cifar100`, `folder` or `zip`.
     pub name: DataName,
     /// The folder that holds the data, or the zip file. CIFAR without it: `$FRUGAN_DATA`, the user's cache, then a
-    /// download. `folder` and `zip` need it.
+    /// download. `folder` and `zip` need it, `synthetic` has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<PathBuf>,
     /// Train on that many images of the training split, drawn by [`crate::subset_indices`]. Default: all.
@@ -177,6 +177,7 @@ impl DataConfig {
             return Err(Error::TestFraction { test_fraction: self.test_fraction });
         }
         match (self.name, self.resolution, &self.root) {
+            (DataName::Synthetic, _, Some(root)) => Err(Error::RootOfNothing { root: root.clone() }),
             (DataName::Synthetic, Some(resolution), _) if !(16..=256).contains(&resolution) => {
                 Err(Error::SyntheticResolution { resolution })
             }

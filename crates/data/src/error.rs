@@ -55,6 +55,12 @@ pub enum Error {
     CifarResolution { name: DataName, resolution: usize },
     #[error("data.resolution = 0 is no size: set the side of the images in pixels, or leave it out")]
     ZeroResolution,
+    #[error(
+        "data.root = {} has no effect with data.name = \"synthetic\", which the program draws: set data=folder (or zip, \
+         cifar10, cifar100) to read it, or leave it out",
+        root.display()
+    )]
+    RootOfNothing { root: PathBuf },
     #[error("data.name = \"folder\" needs data.root: set it to the folder that holds the images")]
     NoRoot,
     #[error("data.name = \"zip\" needs data.root: set it to the zip file that holds the images")]
@@ -141,6 +147,12 @@ pub enum Error {
         path.display()
     )]
     NotKept { path: PathBuf, kept: usize, total: usize, wanted: usize, missing: usize },
+    #[error(
+        "{images} images of {side}x{side} want {:.1} GB of memory while they are read, and {}: lower data.resolution, or \
+         read fewer images",
+        wanted / 1e9, gigabytes(*free)
+    )]
+    Memory { images: usize, side: usize, wanted: f64, free: Option<f64> },
     #[error("{0}")]
     Folder(Box<crate::scan::Report>),
     #[error("{what}: {got} given, expected {expected}")]
@@ -164,6 +176,10 @@ fn paths(looked: &[PathBuf]) -> String {
         return "no folder (data.root, FRUGAN_DATA and the user's cache are all unknown)".to_owned();
     }
     looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn gigabytes(free: Option<f64>) -> String {
+    free.map_or_else(|| "the system gives less".to_owned(), |bytes| format!("{:.1} GB are free", bytes / 1e9))
 }
 
 impl Error {

@@ -30,6 +30,7 @@ pub mod hub;
 pub mod kept;
 mod loader;
 pub mod locate;
+mod memory;
 mod mt19937;
 mod open;
 mod resize;

@@ -11,6 +11,7 @@ pub(crate) use listing::{Kind, Listing};
 pub use report::{Fault, Offender, Report};
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::resize::to_square;
 use image::error::ImageError;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -94,11 +95,13 @@ pub(crate) fn read(root: &Path, listing: &Listing, source: &dyn Source, resoluti
     let misfits: Vec<Vec<Defect>> =
         headers.iter().map(|header| header.map_or_else(Vec::new, |header| defects(header, target))).collect();
     let all_fit = known.len() == count && misfits.iter().all(Vec::is_empty);
-    let bytes = target.channels * target.side * target.side;
+    let shape = [target.channels, target.side, target.side];
     // One image that does not fit is enough to keep none: then only defects are collected.
-    let mut pixels = vec![0; if all_fit { count * bytes } else { 0 }];
-    let mut slots: Vec<&mut [u8]> =
-        if all_fit { pixels.chunks_exact_mut(bytes).collect() } else { (0..count).map(|_| &mut [][..]).collect() };
+    let mut pixels = if all_fit { memory::zeros(count, shape)? } else { Vec::new() };
+    let mut slots: Vec<&mut [u8]> = match all_fit {
+        true => pixels.chunks_exact_mut(shape.iter().product()).collect(),
+        false => (0..count).map(|_| &mut [][..]).collect(),
+    };
     let decoded = slots.par_iter_mut().enumerate().map(|(index, slot)| decode(source.bytes(index), target, slot).err());
     let broken: Vec<Option<Defect>> = decoded.collect();
 
@@ -108,7 +111,7 @@ pub(crate) fn read(root: &Path, listing: &Listing, source: &dyn Source, resoluti
     }
     if offenders.is_empty() {
         let resized = known.iter().filter(|header| !header.is_square_of(target.side)).count();
-        return Ok(Images { shape: [target.channels, target.side, target.side], pixels, resized });
+        return Ok(Images { shape, pixels, resized });
     }
     let named = count + listing.offenders.iter().filter(|o| matches!(o.fault, Fault::Format | Fault::Missing)).count();
     Err(Error::Folder(Box::new(Report::new(root, named, target.side, offenders))))

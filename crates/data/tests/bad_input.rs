@@ -31,7 +31,7 @@ fn assert_says(config: &DataConfig, parts: &[&str]) {
 
 #[test]
 fn values() {
-    let table: [(DataConfig, &[&str]); 18] = [
+    let table: [(DataConfig, &[&str]); 19] = [
         (
             DataConfig { num_images: Some(10), fraction: Some(0.5), ..synthetic() },
             &["data.num_images = 10", "data.fraction = 0.5", "set one of them"],
@@ -51,6 +51,10 @@ fn values() {
         (
             DataConfig { resolution: Some(64), ..cifar("/nowhere".as_ref()) },
             &["data.resolution = 64", "cifar10 are 32x32"],
+        ),
+        (
+            DataConfig { root: Some("photos".into()), ..synthetic() },
+            &["data.root = photos has no effect", "set data=folder"],
         ),
         (folder(), &["needs data.root"]),
         (DataConfig { root: Some("/nowhere".into()), ..folder() }, &["/nowhere is not a folder", "data.root"]),

@@ -198,6 +198,29 @@ fn a_png_under_a_jpegs_name_is_read_by_its_content() {
     assert_eq!(folder.offenders(), [(Fault::Unreadable, "b.png".to_owned())]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_where_it_lies_lists_nothing_again() {
+    let folder = Folder::new();
+    folder.save("cat/1.png", rgb(8, 8));
+    folder.save("elsewhere/2.png", rgb(8, 8));
+    for (to, from) in [(".", "loop"), ("..", "cat/up"), ("../elsewhere", "cat/more")] {
+        std::os::unix::fs::symlink(to, folder.path(from)).unwrap();
+    }
+    let train = open(&folder.config()).unwrap().train;
+    // A link to another folder is followed.
+    assert_eq!((&*train.class_names, train.class_counts()), (&["cat", "elsewhere"].map(String::from)[..], vec![2, 1]));
+}
+
+#[test]
+fn a_side_that_no_memory_holds_is_refused() {
+    let folder = Folder::new();
+    folder.save("a.png", rgb(8, 8));
+    let config = DataConfig { resolution: Some(1_000_000), ..folder.config() };
+    let message = open(&config).unwrap_err().to_string();
+    assert!(message.starts_with("1 images of 1000000x1000000 want 9000.0 GB of memory"), "{message}");
+}
+
 #[test]
 fn folders_without_images_are_named() {
     let folder = Folder::new();

@@ -1,7 +1,7 @@
 //! The command line: one verb a file in [`crate::verbs`].
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{config, data, doctor, eval, generate, kernels, project, rank, reproduce, train};
 use crate::{bench, golden};
@@ -49,6 +49,19 @@ pub(crate) enum Verb {
     Bench(bench::Args),
 }
 
+/// Reads the command line. A negative number is its option's value, and so the option says what it takes.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&with_negative_numbers(Cli::command()).try_get_matches()?)
+}
+
+fn with_negative_numbers(command: Command) -> Command {
+    let of = |arg: Arg| {
+        let takes = arg.get_action().takes_values() && !arg.is_positional();
+        arg.allow_negative_numbers(takes)
+    };
+    command.mut_args(of).mut_subcommands(with_negative_numbers)
+}
+
 /// clap's message about a bad command line as one sentence; `None` for help and version, which are no errors.
 pub(crate) fn usage_error(error: &clap::Error) -> Option<String> {
     if matches!(
@@ -58,21 +71,30 @@ pub(crate) fn usage_error(error: &clap::Error) -> Option<String> {
         return None;
     }
     let text = error.render().to_string();
-    let parts =
-        text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
+    let is_advice = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let parts = text.lines().take_while(|line| !is_advice(line)).map(str::trim).filter(|line| !line.is_empty());
     let sentence = parts.collect::<Vec<_>>().join("; ");
-    Some(sentence.strip_prefix("error: ").unwrap_or(&sentence).to_string())
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    Some(sentence.replace("invalid digit found in string", "expected a whole number, 0 or more"))
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negative_number_is_its_options_value() {
+        for (option, says) in [("--seed", "expected a whole number, 0 or more"), ("--steps", "-1 is not in 2..=1000")] {
+            let command = with_negative_numbers(Cli::command());
+            let line = ["frugan", "generate", "s.safetensors", "--interpolate", "z", option, "-1"];
+            let sentence = usage_error(&command.try_get_matches_from(line).expect_err("a negative number"));
+            assert!(sentence.is_some_and(|sentence| sentence.contains(says)), "{option}");
+        }
     }
 
     #[test]

@@ -42,8 +42,7 @@ impl<T, E: Into<anyhow::Error>> InputContext<T> for Result<T, E> {
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let part = cause.to_string();
-        let part = part.lines().filter(|line| !is_of_backtrace(line)).collect::<Vec<_>>().join("\n");
+        let part = in_a_line(&cause.to_string());
         if text.contains(&part) {
             continue;
         }
@@ -52,8 +51,25 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
         }
         text.push_str(&part);
     }
-    // What a backtrace kept apart is together again.
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ;", ";")
+    text
+}
+
+/// A message's lines one behind another, with semicolons between those that are a list's items.
+fn in_a_line(message: &str) -> String {
+    let mut text = String::new();
+    let lines = message.lines().filter(|line| !(line.trim().is_empty() || is_of_backtrace(line)));
+    for line in lines {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        // What a backtrace kept apart is together again.
+        let goes_on = text.is_empty() || line.starts_with([';', ',']);
+        text.push_str(match text.ends_with([':', ';', ',']) {
+            _ if goes_on => "",
+            true => " ",
+            false => "; ",
+        });
+        text.push_str(&line);
+    }
+    text
 }
 
 /// The lines of an error's chain that [`sentence`] leaves out.
@@ -86,5 +102,12 @@ mod tests {
         let error = anyhow::anyhow!("{inner}").context(format!("device cuda:3: {inner}; or use --device cpu"));
         assert_eq!(sentence(&error), "device cuda:3: no device 3; or use --device cpu");
         assert_eq!(backtrace(&error), trace);
+    }
+
+    #[test]
+    fn a_list_keeps_its_items_apart() {
+        let list = "2 of 9 images cannot be used:\n  1 truncated (a.png): remove it\n  1 grey (b.png): convert it";
+        let told = "images: 2 of 9 images cannot be used: 1 truncated (a.png): remove it; 1 grey (b.png): convert it";
+        assert_eq!(sentence(&anyhow::anyhow!(list).context("images")), told);
     }
 }

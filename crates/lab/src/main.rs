@@ -17,8 +17,7 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use cli::{Cli, Verb};
+use cli::Verb;
 
 /// A step's arrays have the same sizes as the last one's: blocks are kept and given out again.
 #[global_allocator]
@@ -26,7 +25,7 @@ static ALLOCATOR: frugan_autograd::Allocator = frugan_autograd::Allocator::new()
 
 /// Exit codes: 0 done, 2 the user's input, 1 ours; 128 + the signal where one stopped a run at its checkpoint.
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => {
             let Some(sentence) = cli::usage_error(&error) else { error.exit() };

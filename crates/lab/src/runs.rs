@@ -39,9 +39,23 @@ impl Job {
         library: &mut frugan_train::Library,
     ) -> Result<Self> {
         let mut plan = Plan::new(resolved.config.clone(), dir, library).map_err(lift)?;
+        check_ranks(&plan)?;
         plan.config_text = annotated(resolved)?;
         Ok(Self { label, plan })
     }
+}
+
+/// Ranks on the CPU share its cores, and are for trying out what runs on GPUs: no more than a machine has of either.
+fn check_ranks(plan: &Plan) -> Result<()> {
+    const GPUS_OF_A_MACHINE: usize = 8;
+    let (count, cores) = (plan.config().ranks.count, std::thread::available_parallelism().map_or(1, usize::from));
+    let most = cores.max(GPUS_OF_A_MACHINE);
+    if plan.device() == Device::Cpu && count > most {
+        return Err(input(format!(
+            "ranks.count = {count} on the CPU: a process each would share {cores} cores; want {most} ranks at most"
+        )));
+    }
+    Ok(())
 }
 
 /// Runs the jobs one after another; `after` sees each end.

@@ -10,7 +10,7 @@ use frugan_train::{Config, Plan};
 
 use crate::config::{Layer, Resolved};
 
-/// Which stand-ins a command allows.
+/// Which stand-ins a command allows. `frugan train` allows none: it runs on what it was told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowed {
     /// The embedded set for a data set that was not found.
@@ -19,30 +19,43 @@ pub(crate) struct Allowed {
     pub(crate) network: bool,
 }
 
-/// The values to set because data or weights are missing; each layer's name is the sentence that says so. What the
-/// user asked for by an argument is never replaced.
-pub(crate) fn stand_ins(resolved: &Resolved<Config>, allowed: Allowed) -> Result<Vec<Layer>> {
+impl Allowed {
+    /// `smoke` and `mini-cpu` show something on a machine that has nothing; a longer run is not spent on another measure.
+    pub(crate) fn at_scale(scale: &str) -> Self {
+        Self { data: scale == "smoke", network: matches!(scale, "smoke" | "mini-cpu") }
+    }
+}
+
+/// The values to set because data or weights are missing; each layer's name is the sentence that says so. What the user
+/// asked for by an argument, or by the file that it picked, is never replaced. `starts` says whether anything is to run:
+/// else nothing is downloaded.
+pub(crate) fn stand_ins(resolved: &Resolved<Config>, allowed: Allowed, starts: bool) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
-    let asked = |key: &str| resolved.provenance.get(key).is_some_and(|p| p.source.starts_with("argument"));
-    let data = &resolved.config.data;
+    let is_asked = |key: &str| resolved.provenance.get(key).is_some_and(|provenance| provenance.is_asked);
+    let (data, eval) = (&resolved.config.data, &resolved.config.eval);
     let is_cifar = matches!(data.name, DataName::Cifar10 | DataName::Cifar100);
-    if allowed.data && is_cifar && data.root.is_none() && !asked("data.name") && !locate::is_available(data) {
+    if allowed.data && is_cifar && data.root.is_none() && !is_asked("data.name") && !locate::is_available(data) {
         let sentence = format!(
             "{} was not found, so this runs on the embedded synthetic set; `cargo xtask assets {}` brings the real data",
             data.name, data.name
         );
         layers.push(Layer::single(sentence, "data.name", &toml::Value::String("synthetic".into()))?);
     }
-    let eval = &resolved.config.eval;
-    let inception = eval.network == Network::Inception && eval.weights.is_none() && !asked("eval.network");
+    let is_inception = eval.network == Network::Inception && eval.weights.is_none() && !is_asked("eval.network");
     if allowed.network
-        && inception
-        && let Err(error) = frugan_metrics::locate::weights(None, eval.download)
+        && is_inception
+        && let Err(error) = frugan_metrics::locate::weights(None, eval.download && starts)
     {
-        let sentence = format!(
-            "Inception's weights were not found ({error}), so the random-feature network measures (frd, no FID); `cargo \
-             xtask assets inception` brings them"
-        );
+        let sentence = match eval.download && !starts {
+            true => {
+                "Inception's weights are not on this machine: where a run cannot download them, the random-feature \
+                     network measures (frd, no FID); `cargo xtask assets inception` brings them"
+                    .into()
+            }
+            false => format!(
+                "Inception's weights were not found ({error}), so the random-feature network measures (frd, no FID)"
+            ),
+        };
         layers.push(Layer::single(sentence, "eval.network", &toml::Value::String("random".into()))?);
     }
     Ok(layers)

@@ -65,7 +65,7 @@ fn lpips_is_the_distance_where_its_weights_are() {
     let file = snapshot(&scratch, "stylegan2");
     target(&scratch, &file);
     lpips_weights(&scratch, frugan_metrics::LpipsNet::Vgg16);
-    let ran = project(&scratch, &file, "found", &["--steps", "4", "--class", "1"]).succeeded();
+    let ran = project(&scratch, &file, "found", &["--steps", "4"]).succeeded();
     assert!(ran.err.contains("distance by LPIPS on vgg16"), "{}", ran.err);
     assert!(distances(&scratch, "found").iter().all(|distance| *distance > 0.0));
     let ran = project(&scratch, &file, "pixels", &["--steps", "4", "--distance", "pixels"]).succeeded();
@@ -85,7 +85,10 @@ fn what_cannot_be_projected_is_refused_in_a_sentence() {
     };
     refuse(&["project", &file, "absent.png"], "absent.png");
     refuse(&["project", &file, "text.png"], "text.png: cannot be read as a PNG or JPEG");
-    refuse(&["project", &file, "target.png", "--class", "10"], "the classes 0 to 9");
+    refuse(
+        &["project", &file, "target.png", "--class", "1"],
+        "--class 1 has no effect, for the snapshot is unconditional",
+    );
     refuse(&["project", &file, "target.png", "--steps", "0"], "--steps");
     refuse(&["project", &file, "target.png", "--distance", "lpips"], "cargo xtask assets lpips");
     refuse(&["project", &file, "target.png", "--out", "text.png"], "that is a file");

@@ -129,7 +129,7 @@ fn a_sweep_ends_in_a_table_of_its_runs() {
     );
     let ran = scratch.run(&args).succeeded();
     let table: Vec<&str> = ran.out.lines().filter(|line| line.starts_with('|')).collect();
-    assert_eq!(table.len(), 2 + 4, "{}", ran.out);
+    assert_eq!(table.len(), (2 + 4) + (2 + 2), "runs, then means over the seeds: {}", ran.out);
     assert!(
         table[0].contains("seed") && table[0].contains("augment.policy") && table[0].contains("frd32_test"),
         "{}",

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Metric, NamedMetric, PplConfig, Protocol, Result, Tap, Uint8Rule};
 
+/// Images that a measurement takes at most: a larger number is a slip, and would take days.
+const MOST_FAKES: usize = 10_000_000;
+
 /// How samples are measured: the group `eval` of a run's config.
 ///
 /// ```
@@ -105,10 +108,20 @@ impl EvalConfig {
         if self.num_fakes < 2 {
             return error("num_fakes", self.num_fakes.to_string(), "at least 2 images");
         }
+        let at_most = format!("at most {MOST_FAKES} images");
+        if self.num_fakes > MOST_FAKES {
+            return error("num_fakes", self.num_fakes.to_string(), &at_most);
+        }
+        if let Some(path) = self.path_lengths().iter().find(|path| path.num_samples > MOST_FAKES) {
+            return error("also", path.name(), &at_most);
+        }
         if self.batch == 0 || self.batch > 1000 {
             return error("batch", self.batch.to_string(), "1 to 1000 images a pass");
         }
         for metric in &metrics {
+            if metric.num_fakes > MOST_FAKES {
+                return error("also", metric.name(), &at_most);
+            }
             let (least, why) = metric.metric.least_fakes();
             if metric.num_fakes < least && self.also.contains(&metric.name()) {
                 return error("also", metric.name(), why);
@@ -186,6 +199,26 @@ impl EvalConfig {
         named.map(|path| PplConfig { seed: self.seed, ..path }).collect()
     }
 
+    /// The names of the numbers that this config's metrics come to on features of `tap`, its own first; deviations and the
+    /// leak's kinds are left out.
+    ///
+    /// # Errors
+    /// As [`EvalConfig::named_metrics`].
+    ///
+    /// ```
+    /// # use frugan_metrics::{EvalConfig, Tap};
+    /// let config = EvalConfig { also: vec!["kid5k_train".into()], ..EvalConfig::default() };
+    /// assert_eq!(config.score_names(Tap::Pool2048)?, ["fid10k_test", "is10k", "leak", "kid5k_train"]);
+    /// assert_eq!(config.score_names(Tap::Random)?, ["frd10k_test", "leak", "krd5k_train"]);
+    /// # Ok::<(), frugan_metrics::Error>(())
+    /// ```
+    pub fn score_names(&self, tap: Tap) -> Result<Vec<String>> {
+        let names =
+            |NamedMetric { metric, num_fakes, reference }| Protocol { tap, num_fakes, reference }.names_of(metric);
+        let paths = self.path_lengths().into_iter().map(|path| path.name());
+        Ok(self.named_metrics()?.into_iter().flat_map(names).chain(paths).collect())
+    }
+
     /// Whether a score's name is one of this protocol's own, on whichever network, and not one of
     /// [`EvalConfig::also`]: by its own Fréchet distance the best snapshot is chosen.
     ///
@@ -251,6 +284,21 @@ pub enum Network {
     Inception,
     /// Fixed random features.
     Random,
+}
+
+impl Network {
+    /// Which features it may give, the whole network's first.
+    ///
+    /// ```
+    /// # use frugan_metrics::{Network, Tap};
+    /// assert_eq!(Network::Random.taps(), [Tap::Random]);
+    /// ```
+    pub fn taps(self) -> &'static [Tap] {
+        match self {
+            Self::Inception => &[Tap::Pool2048, Tap::Mean768, Tap::Mean192, Tap::Mean64],
+            Self::Random => &[Tap::Random],
+        }
+    }
 }
 
 /// Which split of the data samples are compared with.

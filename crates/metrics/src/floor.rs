@@ -1,6 +1,6 @@
 use crate::score::spread;
 use crate::scoring::{KID_SUBSET_SIZE, KID_SUBSETS, PRDC_NEIGHBOURS};
-use crate::{Features, KidSubsets, Moments, Protocol, Reference, Result, Score, Scores, Spread, kid, prdc};
+use crate::{Features, KidSubsets, Moments, Prdc, Protocol, Reference, Result, Score, Scores, Spread, kid, prdc};
 
 /// What the metrics give where nothing is generated: the floor under every number of a table.
 ///
@@ -9,7 +9,7 @@ use crate::{Features, KidSubsets, Moments, Protocol, Reference, Result, Score, S
 /// let features = Features::new(1, (0..40).map(|i| (i * 7 % 13) as f32).collect())?;
 /// let floor = Floor::of_halves(&features)?;
 /// assert_eq!((floor.fakes, floor.reals), (20, 20));
-/// assert!(floor.fid < 1.0 && floor.precision > 0.8);
+/// assert!(floor.fid < 1.0 && floor.prdc.is_some_and(|prdc| prdc.precision > 0.8));
 /// # Ok::<(), frugan_metrics::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -22,21 +22,16 @@ pub struct Floor {
     pub fid: f64,
     /// Kernel distance over 100 subsets.
     pub kid: Spread,
-    /// Precision, k = 5.
-    pub precision: f64,
-    /// Recall, k = 5.
-    pub recall: f64,
-    /// Density, k = 5.
-    pub density: f64,
-    /// Coverage, k = 5.
-    pub coverage: f64,
+    /// Precision, recall, density and coverage with k = 5; `None` where a side has no 5th neighbour, for it has fewer than 6
+    /// images.
+    pub prdc: Option<Prdc>,
 }
 
 impl Floor {
     /// Real images in the place of fakes: training set against test set, say.
     ///
     /// # Errors
-    /// If the dims differ or a set has fewer than 6 images.
+    /// If the dims differ or a set has fewer than 2 images.
     ///
     /// ```
     /// # use frugan_metrics::{Features, Floor};
@@ -45,28 +40,26 @@ impl Floor {
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn between(fakes: &Features, reals: &Features) -> Result<Self> {
-        let neighbours = prdc(reals, fakes, PRDC_NEIGHBOURS)?;
+        let has_neighbours = fakes.len().min(reals.len()) > PRDC_NEIGHBOURS;
         let subsets = KidSubsets::draw(0, (fakes.len(), reals.len()), KID_SUBSET_SIZE, KID_SUBSETS);
         Ok(Self {
             fakes: fakes.len(),
             reals: reals.len(),
             fid: crate::fid(&Moments::of(fakes)?, &Moments::of(reals)?)?,
             kid: Spread::of(&kid(fakes, reals, &subsets)?),
-            precision: neighbours.precision,
-            recall: neighbours.recall,
-            density: neighbours.density,
-            coverage: neighbours.coverage,
+            prdc: has_neighbours.then(|| prdc(reals, fakes, PRDC_NEIGHBOURS)).transpose()?,
         })
     }
 
     /// Two disjoint halves of one set: the first against the second.
     ///
     /// # Errors
-    /// If there are fewer than 12 images.
+    /// If there are fewer than 4 images.
     ///
     /// ```
     /// # use frugan_metrics::{Features, Floor};
-    /// assert!(Floor::of_halves(&Features::new(1, vec![0.0; 11])?).is_err());
+    /// let few = |count: usize| Floor::of_halves(&Features::new(1, (0..count).map(|i| i as f32).collect())?);
+    /// assert!(few(3).is_err() && few(4)?.prdc.is_none() && few(12)?.prdc.is_some());
     /// # Ok::<(), frugan_metrics::Error>(())
     /// ```
     pub fn of_halves(features: &Features) -> Result<Self> {
@@ -91,7 +84,10 @@ impl Floor {
         let protocol = Protocol { num_fakes: self.fakes, reference, ..protocol };
         let mut scores = vec![(protocol.fid(), Score::Value(self.fid))];
         scores.extend(spread(protocol.kid(), self.kid));
-        let values = [self.precision, self.recall, self.density, self.coverage].map(Score::Value);
+        let values = match &self.prdc {
+            Some(prdc) => [prdc.precision, prdc.recall, prdc.density, prdc.coverage].map(Score::Value),
+            None => [(); 4].map(|()| Score::Absent(format!("fewer than {} images on a side", PRDC_NEIGHBOURS + 1))),
+        };
         scores.extend(protocol.prdc().into_iter().zip(values));
         scores
     }

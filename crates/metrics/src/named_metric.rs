@@ -47,6 +47,20 @@ impl NamedMetric {
         Some(Self { metric, num_fakes, reference })
     }
 
+    /// The fewest reals that it can be computed against: as many as fakes, and none where it asks for none.
+    ///
+    /// ```
+    /// # use frugan_metrics::{NamedMetric, Reference};
+    /// let least = |name| NamedMetric::parse(name, Reference::Test).unwrap().least_reals();
+    /// assert_eq!(["fid10k_test", "prdc10k_test", "is10k"].map(least), [2, 6, 0]);
+    /// ```
+    pub fn least_reals(&self) -> usize {
+        match self.metric {
+            Metric::Is | Metric::Leak => 0,
+            Metric::Fid | Metric::Kid | Metric::Prdc | Metric::Pr => self.metric.least_fakes().0,
+        }
+    }
+
     /// The whole name, on the published network.
     ///
     /// ```

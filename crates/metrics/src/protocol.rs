@@ -189,7 +189,27 @@ impl Protocol {
             .map(|network| ["precision", "recall"].map(|part| format!("pr{fakes}3_{network}{reference}_{part}")))
     }
 
-    /// All of them.
+    /// The names under which a metric comes to numbers on these features, deviations and the leak's kinds left out.
+    ///
+    /// ```
+    /// # use frugan_metrics::{Metric, Protocol, Reference, Tap};
+    /// let protocol = Protocol { tap: Tap::Random, num_fakes: 500, reference: Reference::Test };
+    /// assert_eq!(protocol.names_of(Metric::Fid), ["frd500_test"]);
+    /// assert!(protocol.names_of(Metric::Is).is_empty()); // it wants Inception's logits
+    /// ```
+    pub fn names_of(&self, metric: Metric) -> Vec<String> {
+        match metric {
+            Metric::Fid => vec![self.fid()],
+            Metric::Kid => vec![self.kid()],
+            Metric::Is if self.tap == Tap::Pool2048 => vec![self.inception_score()],
+            Metric::Is => Vec::new(),
+            Metric::Prdc => self.prdc().into(),
+            Metric::Pr => self.precision_recall()[1].clone().into(),
+            Metric::Leak => vec!["leak".into()],
+        }
+    }
+
+    /// All of them, also those without a number.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = vec![self.fid(), self.kid(), self.inception_score()];
         names.extend(self.prdc());

@@ -221,7 +221,7 @@ impl EmaConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// G steps of the whole run.
+    /// G steps of the whole run. A run in the same folder goes on where this alone was raised.
     pub steps: u64,
     /// G steps of a tick: one line of `stats.jsonl`.
     pub tick_steps: u64,
@@ -311,19 +311,24 @@ impl Config {
         at_least("train.save_every_steps", t.save_every_steps, 1)?;
         at_least("train.monitor_images", t.monitor_images as u64, 1)?;
         self.ranks.check(self)?;
-        t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(&self.eval))?;
+        t.early_stop.as_ref().map_or(Ok(()), |stop| stop.check(self))?;
         self.transfer.as_ref().map_or(Ok(()), TransferConfig::check)
     }
 
     /// Twelve hex digits that name the run: all values but where files lie and which device computes.
     pub fn hash(&self) -> String {
+        let digest = Sha256::digest(self.without_places().to_toml().as_bytes());
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What a run's results depend on: not where files lie, nor which device computes.
+    pub(crate) fn without_places(&self) -> Self {
         let mut same = self.clone();
         same.device = String::new();
         same.ranks.timeout_s = RanksConfig::default().timeout_s;
         same.data.root = None;
         same.eval.weights = None;
-        let digest = Sha256::digest(same.to_toml().as_bytes());
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        same
     }
 
     /// The configuration as a TOML document, as `config.toml` of a run holds it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use frugan_metrics::EvalConfig;
+use frugan_metrics::{Leak, Tap};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -14,8 +14,8 @@ use crate::stats::Record;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EarlyStopConfig {
-    /// The metric: a name as its file has it (`fid10k_test`), or what `eval.metrics` calls it (`fid`, which is `frd` where the
-    /// random-feature network measures). Default `fid`.
+    /// The metric: a name as its file has it (`fid10k_test`), or its family (`fid`, which is `frd` where the random-feature network
+    /// measures; `precision` of `prdc`). Default `fid`.
     pub metric: String,
     /// Evaluations (`eval.every_steps`) in a row without a better value after which the run ends; 1 or more. Default 5.
     pub patience: u64,
@@ -28,8 +28,9 @@ impl Default for EarlyStopConfig {
 }
 
 impl EarlyStopConfig {
-    /// Whether the metric is one that is measured, and more than once.
-    pub(crate) fn check(&self, eval: &EvalConfig) -> Result<()> {
+    /// Whether the metric is one that comes to numbers, and more than once.
+    pub(crate) fn check(&self, config: &Config) -> Result<()> {
+        let eval = &config.eval;
         let error = |text: String| Err(Error::Config(text));
         if self.patience == 0 {
             return error("train.early_stop.patience = 0: want 1 or more".into());
@@ -39,22 +40,20 @@ impl EarlyStopConfig {
                 "train.early_stop with eval.every_steps = 0: nothing is measured before the end; set it".into(),
             );
         }
-        let is_measured = |wanted: &String| {
-            self.metric.starts_with(wanted.as_str()) || (wanted == "prdc" && PRDC.contains(&self.family()))
-        };
-        let is_also = |name: &String| self.is_of(name);
-        if !eval.metrics.iter().any(is_measured) && !eval.also.iter().any(is_also) {
-            let measured = eval.metrics.iter().chain(&eval.also).cloned().collect::<Vec<_>>().join(", ");
-            return error(format!(
-                "train.early_stop.metric = \"{}\": eval.metrics measures {measured}; name one of these, or add it to eval.metrics",
-                self.metric
-            ));
+        let mut measured = Vec::new();
+        for tap in eval.network.taps() {
+            measured.push(scores(config, *tap)?);
         }
-        Ok(())
-    }
-
-    fn family(&self) -> &str {
-        family(&self.metric)
+        if measured.iter().flatten().any(|name| self.is_of(name)) {
+            return Ok(());
+        }
+        let measured =
+            if measured[0].is_empty() { "nothing that comes to a number".into() } else { measured[0].join(", ") };
+        error(format!(
+            "train.early_stop.metric = \"{}\": eval.metrics measures {measured}; name one of these or a family, such as fid, or add it to \
+             eval.metrics",
+            self.metric
+        ))
     }
 
     /// Whether a metric's name is the one that is waited for.
@@ -65,16 +64,33 @@ impl EarlyStopConfig {
             _ => None,
         };
         let by_family = family(name) == self.metric || Some(family(name)) == stands_for;
-        name == self.metric || (by_family && !name.ends_with("_std"))
+        // A family of two metrics is none to wait for.
+        name == self.metric || (by_family && family(name) != PR && !name.ends_with("_std"))
     }
 
     fn higher_is_better(&self) -> bool {
-        self.family() == "is" || PRDC.contains(&self.family())
+        let family = family(&self.metric);
+        ["is", PR].contains(&family) || PRDC.contains(&family)
     }
 }
 
 /// What the metric `prdc` measures.
 const PRDC: [&str; 4] = ["precision", "recall", "density", "coverage"];
+/// The family of StyleGAN2-ADA's precision and recall.
+const PR: &str = "pr";
+
+/// The names of a run's scores on features of `tap`. The leak has numbers where there is something to leak.
+fn scores(config: &Config, tap: Tap) -> Result<Vec<String>> {
+    let mut names = config.eval.score_names(tap)?;
+    if let Some(leak) = names.iter().position(|name| name == "leak") {
+        let kinds = Leak::of_policy(&config.augment.policy);
+        if kinds.is_empty() {
+            names.remove(leak);
+        }
+        names.extend(kinds.into_iter().map(Leak::column));
+    }
+    Ok(names)
+}
 
 /// The letters that a metric's name begins with: `fid` of `fid10k_test`.
 fn family(name: &str) -> &str {
@@ -137,6 +153,8 @@ impl fmt::Display for EarlyStop {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use frugan_metrics::{EvalConfig, Network};
+
     use super::*;
 
     fn stop(metric: &str, patience: u64, name: &str, values: &[f64]) -> Option<EarlyStop> {
@@ -171,18 +189,46 @@ mod tests {
         assert!(stop("is", 2, "is10k", &rises).is_none(), "higher is better");
         assert!(stop("is", 2, "is10k", &[3.0, 2.0, 1.0]).is_some());
         assert!(stop("is", 2, "is10k_std", &[3.0, 2.0, 1.0]).is_none(), "a deviation is no value");
+        let recall = "pr10k3_random_test_recall";
+        assert!(stop(recall, 2, recall, &rises).is_none() && stop(recall, 2, recall, &[3.0, 2.0, 1.0]).is_some());
+        assert!(stop("pr", 2, recall, &[3.0, 2.0, 1.0]).is_none(), "a family of two metrics");
     }
 
     #[test]
     fn what_is_not_measured_cannot_be_waited_for() {
         let eval = EvalConfig::default();
         let check = |metric: &str, eval: &EvalConfig| {
-            EarlyStopConfig { metric: metric.into(), patience: 3 }.check(eval).map_err(|e| e.to_string())
+            let config = Config { eval: eval.clone(), ..Config::default() };
+            EarlyStopConfig { metric: metric.into(), patience: 3 }.check(&config).map_err(|e| e.to_string())
         };
-        assert_eq!(check("fid", &eval), Ok(()));
-        assert_eq!(check("is10k", &eval), Ok(()));
-        assert!(check("recall", &eval).unwrap_err().contains("measures fid, is, leak"));
-        assert_eq!(check("recall", &EvalConfig { metrics: vec!["prdc".into()], ..eval.clone() }), Ok(()));
+        for metric in ["fid", "is10k", "is", "fid10k_test", "fid768_10k_test", "leak", "leak_cutout"] {
+            assert_eq!(check(metric, &eval), Ok(()), "{metric}");
+        }
+        for metric in ["recall", "fid5k_test", "fidelity", "is10k_std", "leak_color", "frd10k_test", ""] {
+            let error = check(metric, &eval).unwrap_err();
+            assert!(error.contains("measures fid10k_test, is10k, leak, leak_translation, leak_cutout;"), "{error}");
+        }
+        let prdc = EvalConfig { metrics: vec!["prdc".into(), "pr".into()], ..eval.clone() };
+        for metric in ["recall", "recall10k_test", "pr10k3_inception_test_recall"] {
+            assert_eq!(check(metric, &prdc), Ok(()), "{metric}");
+        }
+        for metric in ["pr", "prdc", "pr10k3_test_recall"] {
+            assert!(check(metric, &prdc).is_err(), "{metric}: two metrics, or one that has no number");
+        }
         assert!(check("fid", &EvalConfig { every_steps: 0, ..eval }).unwrap_err().contains("eval.every_steps = 0"));
+    }
+
+    #[test]
+    fn the_random_network_measures_under_names_of_its_own() {
+        let mut config = Config::default();
+        (config.eval.network, config.eval.num_fakes, config.augment.policy) = (Network::Random, 16, String::new());
+        let check = |metric: &str| EarlyStopConfig { metric: metric.into(), patience: 3 }.check(&config);
+        for metric in ["fid", "frd", "frd16_test"] {
+            check(metric).unwrap();
+        }
+        for metric in ["fid16_test", "fid10k_test", "is", "leak"] {
+            let error = check(metric).unwrap_err().to_string();
+            assert!(error.contains(&format!("metric = \"{metric}\": eval.metrics measures frd16_test;")), "{error}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong in a run.
 
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// The result of this crate's functions.
@@ -12,7 +14,7 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
     /// A file or folder of the run that cannot be read or written.
-    #[error("cannot {action} {}: {source}; check that the folder is writable and the disk has room", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(action, source))]
     File {
         /// What was tried, as a verb: `write`, `read`, `create`.
         action: &'static str,
@@ -60,6 +62,21 @@ pub enum Error {
     Tensor(#[from] frugan_autograd::Error),
 }
 
+/// What to look at where a file was not to be had.
+fn advice(action: &str, source: &std::io::Error) -> &'static str {
+    match (action, source.kind()) {
+        ("read", _) => "; check that it is there and may be read",
+        ("open", _) => "",
+        (_, ErrorKind::NotFound) => "; its folder is not there, make it first",
+        _ => "; check that the folder is writable and the disk has room",
+    }
+}
+
+/// An error without the backtrace that tensors' errors end in under `RUST_BACKTRACE`.
+pub(crate) fn first_line(error: &impl Display) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
 impl Error {
     /// Whether the user can mend it (exit code 2) or it is ours (exit code 1).
     pub fn is_input(&self) -> bool {
@@ -73,5 +90,26 @@ impl Error {
 
     pub(crate) fn state(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::State { path: path.into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_fits_what_was_tried() {
+        let error = |action, kind: ErrorKind| Error::file(action, "a/b")(kind.into()).to_string();
+        assert_eq!(
+            error("read", ErrorKind::NotFound),
+            "cannot read a/b: entity not found; check that it is there and may be read"
+        );
+        assert!(error("write", ErrorKind::NotFound).ends_with("its folder is not there, make it first"));
+        assert!(error("write", ErrorKind::StorageFull).ends_with("writable and the disk has room"));
+    }
+
+    #[test]
+    fn a_backtrace_is_no_part_of_the_first_line() {
+        assert_eq!(first_line(&"op `exp`: NaN\n   0: candle_core::bt\n"), "op `exp`: NaN");
     }
 }

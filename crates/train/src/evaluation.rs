@@ -42,7 +42,7 @@ impl Evaluation {
     /// Opens the feature network, to see that it is there and whole; reads no image yet.
     ///
     /// # Errors
-    /// If the weights are missing or of another network.
+    /// If the weights are missing or of another network, or a split has too few images for what is measured against it.
     pub fn new(config: &Config, splits: &Splits, library: &mut Library) -> Result<Self> {
         let mut references = Vec::new();
         for reference in config.eval.references()? {
@@ -56,6 +56,7 @@ impl Evaluation {
             };
             references.push((reference, images));
         }
+        check_reals(config, &references)?;
         let policy = Policy::parse(&config.augment.policy).map_err(|e| Error::Config(e.to_string()))?;
         let network = library.network(&config.eval)?;
         let whole = references.iter().find(|(reference, _)| reference.is_train()).map(|(_, images)| images);
@@ -187,6 +188,31 @@ impl Evaluation {
             .collect::<Result<Vec<_>>>()?;
         Ok(Some(LeakDetector::calibrate(Images::new(clean, shape)?, &sets)?))
     }
+}
+
+/// Whether each metric has the reals that it needs.
+fn check_reals(config: &Config, references: &[(Reference, Dataset)]) -> Result<()> {
+    let eval = &config.eval;
+    for metric in eval.named_metrics()? {
+        let (of, least) = (metric.reference, metric.least_reals());
+        let images = references.iter().find(|(known, _)| known.is_train() == of.is_train()).map(|(_, images)| images);
+        let Some(images) = images.filter(|images| images.len() < least) else { continue };
+        let key = match eval.also.contains(&metric.name()) {
+            true => format!("eval.also = {}", metric.name()),
+            false => format!("eval.reference = \"{}\"", of.name()),
+        };
+        let fix = match of.is_train() {
+            true => "leave it out, or add images",
+            false => "take the training images (eval.reference=train), or hold out more (data.test_fraction)",
+        };
+        return Err(Error::Config(format!(
+            "{key}: {} wants {least} real images or more, and {} has {}; {fix}",
+            metric.name(),
+            images.name,
+            images.len()
+        )));
+    }
+    Ok(())
 }
 
 /// Reals under one part of T, as bytes.

@@ -4,7 +4,7 @@ use frugan_autograd::{Device, cuda};
 use frugan_data::Splits;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, first_line};
 use crate::trainer::Trainer;
 
 /// Batches are multiples of this, and of it times the number of ranks: StyleGAN2's minibatch standard deviation takes groups
@@ -16,8 +16,7 @@ const SPARED: f64 = 0.8;
 
 /// Adds to a lack of memory the batch that would fit; other errors stay as they are.
 pub(crate) fn advise(error: Error, config: &Config, splits: &Splits, device: Device) -> Error {
-    // Under RUST_BACKTRACE more lines follow.
-    let text = error.to_string().lines().next().unwrap_or_default().to_owned();
+    let text = first_line(&error);
     let lacks_memory = matches!(error, Error::Tensor(_)) && text.contains("out of memory");
     match lacks_memory.then(|| batch_that_fits(config, splits, device)) {
         Some(Ok(Some(batch))) => Error::Memory(format!("{text}: optim.batch={batch} would fit")),

@@ -6,6 +6,7 @@
 mod atomic;
 mod augmentation;
 mod config;
+mod dotted;
 mod early_stop;
 mod error;
 mod estimate;

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::atomic;
 use crate::config::Config;
+use crate::dotted;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::observer::Speed;
@@ -93,29 +94,14 @@ impl Log {
 
 /// Every value of the configuration by its dotted name.
 fn hparams(config: &Config) -> Vec<(String, Hparam)> {
-    let mut found = Vec::new();
-    if let Ok(value) = toml::Value::try_from(config) {
-        flatten("", &value, &mut found);
-    }
-    found
-}
-
-fn flatten(name: &str, value: &toml::Value, found: &mut Vec<(String, Hparam)>) {
-    let leaf = match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                flatten(&name, value, found);
-            }
-            return;
-        }
-        toml::Value::Integer(v) => Hparam::Number(*v as f64),
-        toml::Value::Float(v) => Hparam::Number(*v),
-        toml::Value::Boolean(v) => Hparam::Switch(*v),
-        toml::Value::String(v) => Hparam::Text(v.clone()),
+    let hparam = |value| match value {
+        toml::Value::Integer(v) => Hparam::Number(v as f64),
+        toml::Value::Float(v) => Hparam::Number(v),
+        toml::Value::Boolean(v) => Hparam::Switch(v),
+        toml::Value::String(v) => Hparam::Text(v),
         other => Hparam::Text(other.to_string()),
     };
-    found.push((name.to_string(), leaf));
+    dotted::values(config).into_iter().map(|(name, value)| (name, hparam(value))).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use frugan_autograd::{Device, Ranks, cuda, detect_nonfinite};
 use crate::atomic;
 use crate::config::{Config, KeepSnapshots};
 use crate::early_stop::EarlyStop;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, first_line};
 use crate::evaluation::Evaluation;
 use crate::fit;
 use crate::floor;
@@ -52,11 +52,13 @@ impl Plan {
         let input = |e: frugan_autograd::Error| Error::Config(e.to_string());
         let device = config.device.parse::<Device>().map_err(input)?.open().map_err(input)?;
         check_devices(&config, device)?;
+        let newest = newest_state(&dir)?;
+        newest.map_or(Ok(()), |step| state::check(&RunDir::state_in(&dir, step), &config))?;
         config.precision.apply(device).map_err(input)?;
         let splits = library.splits(&config.data)?;
         let evaluation = Evaluation::new(&config, &splits, library)?;
         // Building the networks is the check of everything that depends on the data.
-        let built = match newest_state(&dir)? {
+        let built = match newest {
             None => Trainer::transferred(&config, &splits, &device),
             // The run goes on from its own state.
             Some(_) => Trainer::new(&config, &splits, &device),
@@ -93,7 +95,7 @@ impl Plan {
         &self.evaluation
     }
 
-    /// Whether all steps are done and evaluated, or the run ended early by its metric, so that running it again would do
+    /// Whether all of this configuration's steps are done and evaluated, or the run ended early by its metric, so that running it again would do
     /// nothing.
     ///
     /// # Errors
@@ -168,7 +170,7 @@ impl Plan {
             running.warn(&departure)?;
         }
         if running.member.is_some() && self.device != Device::Cpu {
-            // Ahead of the graphs: memory that one rank alone takes later would make it record anew while the others replay.
+            // Ahead of the graphs: memory that one rank alone takes later would make all record anew.
             self.evaluation.prepare()?;
         }
         running.train(interrupt)
@@ -306,7 +308,7 @@ impl Running<'_> {
         self.log.tick(&record, speed)?;
         self.observer.tick(&record, speed);
         self.tell_notes()?;
-        let found = warnings(&record);
+        let found = warnings(&record, t.steps);
         let before = std::mem::replace(&mut self.progress.warned, found.iter().map(|w| w.kind.to_string()).collect());
         for warning in found.iter().filter(|w| !before.iter().any(|kind| kind == w.kind)) {
             self.warn(warning)?;
@@ -381,7 +383,7 @@ impl Running<'_> {
         };
         let op = match self.trainer.names_ops() {
             true => match detect_nonfinite(|| self.step()) {
-                Err(Error::Tensor(op)) => format!("; first: {op}"),
+                Err(Error::Tensor(op)) => format!("; first: {}", first_line(&op)),
                 _ => String::new(),
             },
             // Later steps have changed the weights, or the other ranks would go through this one as a graph.
@@ -392,10 +394,13 @@ impl Running<'_> {
             _ => "none yet".into(),
         };
         let dir = self.run.path().display();
-        Error::NonFinite(format!(
+        let whole = format!(
             "{sentence}{op}; last good state: {state}; replay: frugan train --config {dir}/config.toml --out {dir}; \
              try a lower learning rate, optim.clip_norm=1, or train.nonfinite=skip:3"
-        ))
+        );
+        // Where the log cannot be written, the sentence itself is the more telling error.
+        let _ = self.log.line(&whole);
+        Error::NonFinite(whole)
     }
 
     fn warn(&mut self, warning: &Warning) -> Result<()> {

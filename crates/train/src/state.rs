@@ -9,12 +9,16 @@ use frugan_nn::{LoadError, TensorMap};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::dotted::differences;
 use crate::error::{Error, Result};
 use crate::stats::Sums;
 use crate::tensor_file;
 use crate::trainer::Trainer;
 
 const FORMAT: u32 = 1;
+
+/// Keys that a state of another run is refused with.
+const DIFFERENCES_SHOWN: usize = 4;
 
 /// What a state says besides its tensors. Draws need no state: they are functions of the step.
 #[derive(Serialize, Deserialize)]
@@ -72,6 +76,40 @@ pub(crate) fn save(path: &Path, trainer: &mut Trainer, progress: &Progress) -> R
     tensor_file::write(path, &tensors, &description)
 }
 
+/// Whether a run of this configuration may go on from a state; a damaged one is left to [`load`].
+pub(crate) fn check(path: &Path, config: &Config) -> Result<()> {
+    /// Of [`Description`].
+    #[derive(Deserialize)]
+    struct Written {
+        config: String,
+    }
+    tensor_file::describe(path).map_or(Ok(()), |Written { config: saved }| goes_on(path, &saved, config))
+}
+
+/// Whether the state of a run of `saved` is one of a run of `config` too: nothing that a step does depends on how many follow.
+fn goes_on(path: &Path, saved: &str, config: &Config) -> Result<()> {
+    let saved = Config::from_toml(saved).map_err(|e| Error::state(path, e.to_string()))?;
+    let mut saved = saved.without_places();
+    saved.train.steps = saved.train.steps.max(config.train.steps);
+    let found = differences(&config.without_places(), &saved);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let rest = match found.len().saturating_sub(DIFFERENCES_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown: Vec<String> = found.into_iter().take(DIFFERENCES_SHOWN).collect();
+    Err(Error::state(
+        path,
+        format!(
+            "the state of a run with another configuration: {}{rest}; go on with its values (train.steps alone may be \
+             raised), or choose another --out",
+            shown.join(", ")
+        ),
+    ))
+}
+
 /// Puts a state back into a trainer of the same configuration.
 ///
 /// # Errors
@@ -84,13 +122,7 @@ pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Progress> {
             format!("a state of format {}, this version reads {FORMAT}", description.format),
         ));
     }
-    let saved = Config::from_toml(&description.config)?;
-    if saved.hash() != trainer.config.hash() {
-        return Err(Error::state(
-            path,
-            "the state of a run with another configuration; compare the config.toml beside it, or choose another --out",
-        ));
-    }
+    goes_on(path, &description.config, &trainer.config)?;
     let mut groups: BTreeMap<String, TensorMap> = BTreeMap::new();
     for (name, tensor) in tensors {
         let (prefix, rest) = name.split_once('/').unwrap_or(("", &name));

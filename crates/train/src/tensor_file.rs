@@ -1,11 +1,13 @@
 //! Named tensors and a JSON description in one safetensors file, with a checksum.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use frugan_nn::{Metadata, TensorMap, from_safetensors, to_safetensors};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic;
@@ -51,6 +53,25 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<(Tens
     Ok((tensors, description))
 }
 
+/// The description alone, from the head of a file that may be large; `None` where there is none of this kind, about which
+/// [`read`] has a sentence.
+pub(crate) fn describe<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    /// What a safetensors file begins with, behind its length; where a writer of ours keeps its texts.
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "__metadata__")]
+        texts: BTreeMap<String, String>,
+    }
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let mut head = Vec::new();
+    file.take(u64::from_le_bytes(length)).read_to_end(&mut head).ok()?;
+    let Head { texts } = serde_json::from_slice(&head).ok()?;
+    let own: Metadata = serde_json::from_str(texts.get("frugan")?).ok()?;
+    serde_json::from_str(own.get(DESCRIPTION)?).ok()
+}
+
 /// Of the tensors alone: names, shapes, types and values.
 fn checksum(tensors: &TensorMap) -> std::result::Result<String, String> {
     let bytes = to_safetensors(tensors, &Metadata::new()).map_err(|e| e.to_string())?;
@@ -78,6 +99,7 @@ mod tests {
         assert_eq!(fs::read(&paths[0]).unwrap(), fs::read(&paths[1]).unwrap());
         let (back, description): (_, (String, i32)) = read(&paths[0], "state").unwrap();
         assert_eq!(description, ("text".to_string(), 3));
+        assert_eq!(describe(&paths[0]), Some(description));
         assert_eq!(back["b"].to_vec2::<f32>().unwrap(), tensors()["b"].to_vec2::<f32>().unwrap());
     }
 
@@ -93,5 +115,7 @@ mod tests {
         assert!(read::<i32>(&path, "state").unwrap_err().to_string().contains("checksum"));
         fs::write(&path, &good[..good.len() - 3]).unwrap();
         assert!(read::<i32>(&path, "state").unwrap_err().to_string().contains("not a whole state file"));
+        fs::write(&path, &good[..20]).unwrap();
+        assert_eq!(describe::<i32>(&path), None);
     }
 }

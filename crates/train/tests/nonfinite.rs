@@ -43,6 +43,8 @@ fn a_stop_names_tensor_op_state_and_replay() {
     for part in ["step ", "not finite", "first: op ", "last good state: state-", "replay: frugan train --config"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
+    let log = std::fs::read_to_string(dir.path().join("log.txt")).unwrap();
+    assert!(log.lines().last().unwrap().ends_with(&text), "{log}");
 }
 
 #[test]

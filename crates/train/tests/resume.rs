@@ -295,9 +295,41 @@ fn the_outcome_is_read_back() {
 fn another_configuration_is_refused_in_the_same_folder() {
     let dir = tempfile::tempdir().unwrap();
     plan(dir.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
-    let mut config = Config::from_toml(TINY).unwrap();
-    config.seed = 4;
-    let other = Plan::new(config, dir.path().into(), &mut Library::new()).unwrap();
-    let error = other.run(&frugan_train::Silent, &Interrupt::new()).unwrap_err();
-    assert!(error.is_input() && error.to_string().contains("another configuration"), "{error}");
+    let refused = |change: fn(&mut Config)| {
+        let mut config = Config::from_toml(TINY).unwrap();
+        change(&mut config);
+        // Ahead of the run, and so ahead of the question whether it is finished.
+        let error = Plan::new(config, dir.path().into(), &mut Library::new()).map(drop).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("state-9.safetensors: "), "{error}");
+        error.to_string()
+    };
+    let error = refused(|config| (config.seed, config.optim.batch) = (4, 16));
+    assert!(error.contains("another configuration: optim.batch = 16 (there 8), seed = 4 (there 3); go on"), "{error}");
+    let error = refused(|config| config.train.steps = 6);
+    assert!(error.contains("another configuration: train.steps = 6 (there 9);"), "{error}");
+}
+
+#[test]
+fn a_run_whose_steps_are_raised_goes_on_like_one_that_was_as_long_from_the_start() {
+    // All that is due at the shorter run's end is due there in the longer one too.
+    let config = |steps: u64| {
+        let mut config = Config::from_toml(TINY).unwrap();
+        (config.train.steps, config.train.save_every_steps, config.train.sample_every_steps) = (steps, 4, 4);
+        config
+    };
+    let [longer, raised] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let plan = |steps, dir: &Path| Plan::new(config(steps), dir.into(), &mut Library::new()).unwrap();
+    plan(8, longer.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    plan(4, raised.path()).run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    let plan = plan(8, raised.path());
+    assert!(!plan.is_finished().unwrap());
+    plan.run(&frugan_train::Silent, &Interrupt::new()).unwrap();
+    let [want, got] = [longer, raised].map(|dir| content(dir.path()));
+    let differing: Vec<&String> = want.keys().filter(|name| got.get(*name) != want.get(*name)).collect();
+    // What the shorter run wrote says how long that was to be.
+    assert!(
+        differing.iter().all(|name| ["snapshot-4.safetensors", "state-4.safetensors"].contains(&name.as_str())),
+        "{differing:?}"
+    );
+    assert_eq!((got.len(), got.contains_key("state-8.safetensors")), (want.len(), true));
 }

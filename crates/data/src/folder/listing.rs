@@ -6,15 +6,12 @@ use crate::scan::{Fault, Kind, Listing, Offender};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Folders nested deeper than this are a loop of links.
-const MAX_DEPTH: usize = 32;
-
 pub(super) fn list(root: &Path, labels: Labels) -> Result<Listing> {
     if !root.is_dir() {
         return Err(Error::NotAFolder { path: root.to_owned() });
     }
     let mut found = Found::default();
-    found.walk(root, 0)?;
+    found.walk(root, &mut Vec::new())?;
     if found.images.is_empty() && found.others.is_empty() {
         return Err(Error::EmptyFolder { path: root.to_owned() });
     }
@@ -64,15 +61,19 @@ struct Found {
 }
 
 impl Found {
-    fn walk(&mut self, folder: &Path, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH {
+    /// `above` are the folders that this one lies in, by their real paths.
+    fn walk(&mut self, folder: &Path, above: &mut Vec<PathBuf>) -> Result<()> {
+        let real = folder.canonicalize().map_err(Error::read(folder))?;
+        // A link to where it lies: its images are being listed.
+        if above.contains(&real) {
             return Ok(());
         }
+        above.push(real);
         for entry in std::fs::read_dir(folder).map_err(Error::read(folder))? {
             let entry = entry.map_err(Error::read(folder))?;
             let (path, name) = (entry.path(), entry.file_name());
             if path.is_dir() && !name.as_encoded_bytes().starts_with(b".") {
-                self.walk(&path, depth + 1)?;
+                self.walk(&path, above)?;
                 continue;
             }
             match Kind::of(&path) {
@@ -81,6 +82,7 @@ impl Found {
                 Kind::Other => {}
             }
         }
+        above.pop();
         Ok(())
     }
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use figment::Figment;
-use figment::error::Kind;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::layer::{Argument, Layer, collect_leaves};
+use super::check::{check_key, culprit};
+use super::layer::{Argument, Layer, collect_leaves, nested};
+use super::words::reason;
 use super::{GROUPS, Library, did_you_mean};
-use crate::failure::{InputContext, input};
+use crate::failure::input;
 
 /// Where a value came from, and what it replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Provenance {
     pub(crate) source: String,
     /// The value and source it stands over, where a user's layer was overridden by a later one.
     pub(crate) over: Option<(String, String)>,
+    /// Whether an argument set it, or picked the group's file that did.
+    pub(crate) is_asked: bool,
 }
 
 /// A config with the source of every value that is not a default.
@@ -34,26 +37,45 @@ pub(crate) struct Resolved<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Composer<'a> {
     library: &'a Library,
-    picks: BTreeMap<String, (String, String)>,
+    whole: Option<Layer>,
+    picks: BTreeMap<String, Pick>,
     layers: Vec<Layer>,
+    arguments: Vec<Layer>,
+}
+
+/// The choice of a group, and who made it.
+#[derive(Clone, Debug)]
+struct Pick {
+    choice: String,
+    source: String,
+    by_argument: bool,
 }
 
 impl<'a> Composer<'a> {
     pub(crate) fn new(library: &'a Library) -> Self {
-        Self { library, picks: BTreeMap::new(), layers: Vec::new() }
+        Self { library, whole: None, picks: BTreeMap::new(), layers: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// Starts from a run's whole config. A pick of a group replaces the group's part of it.
+    pub(crate) fn whole(&mut self, whole: Layer) {
+        self.whole = Some(whole);
     }
 
     /// Picks a group's file; a later pick of the same group wins.
     pub(crate) fn pick(&mut self, group: &str, choice: &str, source: &str) -> Result<()> {
+        self.pick_by(group, choice, source, false)
+    }
+
+    fn pick_by(&mut self, group: &str, choice: &str, source: &str, by_argument: bool) -> Result<()> {
         if !GROUPS.contains(&group) {
             return Err(input(format!("{source}: there is no group `{group}`{}", did_you_mean(group, GROUPS))));
         }
         self.library.choice(group, choice, source)?;
-        self.picks.insert(group.into(), (choice.into(), source.into()));
+        self.picks.insert(group.into(), Pick { choice: choice.into(), source: source.into(), by_argument });
         Ok(())
     }
 
-    /// Lays values over all earlier ones and over the group files.
+    /// Lays values over all earlier ones and over the group files; arguments stand over it.
     pub(crate) fn layer(&mut self, layer: Layer) {
         self.layers.push(layer);
     }
@@ -63,29 +85,43 @@ impl<'a> Composer<'a> {
         if GROUPS.contains(&argument.key.as_str()) {
             match argument.value() {
                 toml::Value::Table(_) => {}
-                toml::Value::String(choice) => return self.pick(&argument.key, &choice, &argument.name()),
-                _ => return self.pick(&argument.key, &argument.text, &argument.name()),
+                toml::Value::String(choice) => return self.pick_by(&argument.key, &choice, &argument.name(), true),
+                _ => return self.pick_by(&argument.key, &argument.text, &argument.name(), true),
             }
         }
-        self.layers.push(argument.layer()?);
+        self.arguments.push(argument.layer()?);
         Ok(())
     }
 
     /// The choice of each group that has one.
     pub(crate) fn choices(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.picks.iter().map(|(group, (choice, _))| (group.as_str(), choice.as_str()))
+        self.picks.iter().map(|(group, pick)| (group.as_str(), pick.choice.as_str()))
     }
 
-    /// All layers from the lowest to the highest: group files, then the rest in the order they came.
+    /// All layers from the lowest to the highest. What arguments say, groups first, stands over what files say.
     fn stack(&self) -> Result<Vec<Layer>> {
         let mut stack = Vec::new();
-        for group in GROUPS {
-            if let Some((choice, source)) = self.picks.get(group) {
-                stack.push(self.library.choice(group, choice, source)?);
-            }
+        if let Some(whole) = &self.whole {
+            let mut rest = whole.clone();
+            rest.dict.retain(|key, _| !self.picks.contains_key(key));
+            stack.push(rest);
         }
+        stack.extend(self.files(false)?);
         stack.extend(self.layers.iter().cloned());
+        stack.extend(self.files(true)?);
+        stack.extend(self.arguments.iter().cloned());
         Ok(stack)
+    }
+
+    /// The picked groups' files in the groups' order: those that arguments picked, or the others.
+    fn files(&self, by_argument: bool) -> Result<Vec<Layer>> {
+        let picks = GROUPS.iter().filter_map(|group| Some((group, self.picks.get(*group)?)));
+        let picks = picks.filter(|(_, pick)| pick.by_argument == by_argument);
+        let file = |(group, pick): (&&str, &Pick)| {
+            let layer = self.library.choice(group, &pick.choice, &pick.source)?;
+            Ok(Layer { is_asked: by_argument, ..layer })
+        };
+        picks.map(file).collect()
     }
 
     /// The config: every key known, every value of its type and finite.
@@ -125,105 +161,13 @@ fn defaults_of<T: Serialize + DeserializeOwned>(stack: &[Layer]) -> Result<Dict>
     }
     let config: T = names.extract().map_err(|error| {
         let key = error.path.join(".");
-        let place = sources.iter().find(|(name, _)| name.starts_with(&key)).map(|(_, s)| s.as_str());
-        input(format!("{}: {}", place.unwrap_or("config"), reason(&error.kind)))
+        let source = sources.iter().find(|(name, _)| name.starts_with(&key));
+        let (name, place) = source.map_or((key.as_str(), "config"), |(name, place)| (name, place));
+        input(format!("{place}: {}", reason::<T>(&Figment::new(), name, &error.kind)))
     })?;
     match Value::serialize(config)? {
         Value::Dict(_, dict) => Ok(dict),
         other => Err(anyhow::anyhow!("the config became {}", other.to_actual())),
-    }
-}
-
-fn nested(key: &str, value: Value) -> Dict {
-    key.rsplit('.')
-        .fold(value, |inner, part| Dict::from([(part.to_string(), inner)]).into())
-        .into_dict()
-        .unwrap_or_default()
-}
-
-/// An error unless `key` is one of the config's.
-fn check_key<T: DeserializeOwned>(defaults: &Dict, layer: &Layer, key: &str, value: &Value) -> Result<()> {
-    let mut at = defaults;
-    let parts: Vec<&str> = key.split('.').collect();
-    for (i, part) in parts.iter().enumerate() {
-        match at.get(*part) {
-            Some(Value::Dict(_, inner)) => at = inner,
-            // An absent optional table: its own keys are checked when the config is read.
-            Some(Value::Empty(..)) => return Ok(()),
-            Some(_) if i + 1 == parts.len() => return Ok(()),
-            Some(value) => {
-                let name = parts[..=i].join(".");
-                let rule = format!("`{name}` is a value (such as {}), not a table", show(value));
-                return Err(input(format!("`{key}` ({}): {rule}", layer.source(key))));
-            }
-            None => {
-                // An optional value that is absent by default is not among the defaults: the config itself knows.
-                let siblings = match alone::<T>(defaults, layer, key, value) {
-                    Err((Kind::UnknownField(unknown, fields), path)) => {
-                        // The path of the table ends in the unknown key itself.
-                        let table = path.strip_suffix(&[unknown]).unwrap_or(&path);
-                        fields.iter().map(|f| join(table, f)).collect::<Vec<_>>()
-                    }
-                    _ => return Ok(()),
-                };
-                let mut known = Vec::new();
-                collect_leaves("", defaults, &mut known);
-                let all: Vec<&str> =
-                    known.iter().map(|(k, _)| k.as_str()).chain(siblings.iter().map(String::as_str)).collect();
-                let near = match super::suggest::nearest(key, &all) {
-                    Some(name) => format!("; did you mean `{name}`?"),
-                    None => did_you_mean(&parts[..=i].join("."), siblings.iter().map(String::as_str)),
-                };
-                return Err(input(format!("unknown key `{key}` ({}){near}", layer.source(key))));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn join(parts: &[String], last: &str) -> String {
-    parts.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join(".")
-}
-
-/// Names the value behind a type error: the first one that fails on top of the defaults alone.
-fn culprit<T: DeserializeOwned>(defaults: &Dict, stack: &[Layer], error: figment::Error) -> anyhow::Error {
-    for layer in stack.iter().rev() {
-        for (key, value) in layer.leaves() {
-            let shown = show(&value);
-            if let Err((kind, _)) = alone::<T>(defaults, layer, &key, &value) {
-                return input(format!("`{key} = {shown}` ({}): {}", layer.source(&key), reason(&kind)));
-            }
-        }
-    }
-    let place = error.path.join(".");
-    Err::<(), _>(anyhow::anyhow!("{}", reason(&error.kind))).input(place).expect_err("it is an error")
-}
-
-/// Whether one value on top of the defaults makes a config; else what is wrong, and with which table.
-fn alone<T: DeserializeOwned>(
-    defaults: &Dict,
-    layer: &Layer,
-    key: &str,
-    value: &Value,
-) -> Result<(), (Kind, Vec<String>)> {
-    let only = Layer { dict: nested(key, value.clone()), ..layer.clone() };
-    let figment = Figment::from(Serialized::defaults(defaults)).merge(only);
-    figment.extract::<T>().map(drop).map_err(|error| (error.kind, error.path))
-}
-
-/// What a config value should have been.
-fn reason(kind: &Kind) -> String {
-    match kind {
-        Kind::UnknownVariant(given, known) => {
-            format!("`{given}` is not known{}", did_you_mean(given, known.iter().copied()))
-        }
-        Kind::UnknownField(given, known) => {
-            format!("unknown key `{given}`{}", did_you_mean(given, known.iter().copied()))
-        }
-        Kind::InvalidType(given, wanted) => format!("expected {wanted}, got {given}"),
-        Kind::InvalidValue(given, wanted) => format!("expected {wanted}, got {given}"),
-        Kind::Message(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -236,7 +180,7 @@ fn provenance(stack: &[Layer]) -> BTreeMap<String, Provenance> {
             let over = all.remove(&key).map(|(old, provenance)| (old, provenance.source));
             let over = over.filter(|(old, _)| *old != shown);
             let source = layer.source(&key);
-            all.insert(key, (shown, Provenance { source, over }));
+            all.insert(key, (shown, Provenance { source, over, is_asked: layer.is_asked }));
         }
     }
     all.into_iter().map(|(key, (_, provenance))| (key, provenance)).collect()
@@ -342,6 +286,40 @@ mod tests {
         assert!(!resolved.provenance.contains_key("seed"));
     }
 
+    /// A run's whole config under a layer of the program's, and arguments over both.
+    fn over_a_run(arguments: &[&str]) -> Resolved<Whole> {
+        let library = Library::open(None).unwrap();
+        let mut composer = Composer::new(&library);
+        let text = "[model]\nname = \"dcgan\"\nwidth = 8\n[augment]\npolicy = \"color\"\nratio = 2.0\nada = { pipe = \"bg\" }\n";
+        composer.whole(Layer::from_toml("run/config.toml", text).unwrap());
+        for argument in arguments {
+            composer.argument(&Argument::parse(argument).unwrap()).unwrap();
+        }
+        composer.layer(Layer::single("decided".into(), "seed", &toml::Value::Integer(7)).unwrap());
+        composer.resolve().unwrap()
+    }
+
+    #[test]
+    fn a_picked_group_replaces_its_part_of_a_whole_config() {
+        let run = over_a_run(&["augment=none"]);
+        assert_eq!(run.config.augment, Augment::default(), "no value of the run's is left");
+        assert_eq!(run.config.model, Model::Dcgan(Dcgan { width: 8 }));
+        assert_eq!(run.provenance["augment.policy"].source, "configs/augment/none.toml:3");
+        let run = over_a_run(&["model=biggan-quarter", "augment.ratio=1"]);
+        assert_eq!(run.config.model, Model::Biggan(Biggan { g_ch: 16, d_ch: 16, bn_eps: 0.0 }));
+        assert_eq!(run.config.augment.ada, Some(Ada { pipe: "bg".into() }), "a value leaves those beside it");
+    }
+
+    #[test]
+    fn what_arguments_say_stands_over_layers_and_is_known() {
+        let run = over_a_run(&["model.g_ch=4", "model=biggan-quarter", "seed=1"]);
+        assert_eq!(run.config.model, Model::Biggan(Biggan { g_ch: 4, d_ch: 16, bn_eps: 0.0 }), "in either order");
+        assert_eq!(run.config.seed, 1);
+        let asked = |key: &str| run.provenance[key].is_asked;
+        assert!(asked("seed") && asked("model.g_ch") && asked("model.d_ch"), "by a value or by a group's file");
+        assert!(!asked("augment.policy") && !over_a_run(&[]).provenance["seed"].is_asked);
+    }
+
     #[test]
     fn unknown_keys_and_values_name_their_source_and_the_nearest() {
         let text = error("augment.polcy=color");
@@ -362,7 +340,7 @@ mod tests {
 
     #[test]
     fn wrong_types_name_the_value() {
-        assert_eq!(error("seed=abc"), "`seed = \"abc\"` (argument `seed=abc`): expected u64, got string \"abc\"");
+        assert_eq!(error("seed=abc"), "`seed = \"abc\"` (argument `seed=abc`): expected a whole number, got text");
         assert!(error("seed=-1").contains("argument `seed=-1`"));
         assert!(error("augment.ratio=nan").contains("not a finite number"));
         assert!(error("model.width=x").starts_with("`model.width = \"x\"`"), "{}", error("model.width=x"));

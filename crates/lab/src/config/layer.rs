@@ -16,13 +16,15 @@ pub(crate) struct Layer {
     pub(crate) name: String,
     pub(crate) dict: Dict,
     pub(super) lines: BTreeMap<String, usize>,
+    /// Whether an argument is the source, or picked the file that is.
+    pub(super) is_asked: bool,
 }
 
 impl Layer {
     /// All keys of a TOML text; `name` is the file's path.
     pub(crate) fn from_toml(name: &str, text: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text).map_err(|e| toml_error(name, text, &e))?;
-        Ok(Self { name: name.into(), dict: dict_of(&table)?, lines: lines_of(text) })
+        Ok(Self { name: name.into(), dict: dict_of(&table)?, lines: lines_of(text), is_asked: false })
     }
 
     /// A part of a manifest: `table` is what stands under `prefix` in the file `name`.
@@ -30,21 +32,12 @@ impl Layer {
         let lines = lines_of(text);
         let below = format!("{prefix}.");
         let lines = lines.into_iter().filter_map(|(key, line)| Some((key.strip_prefix(&below)?.to_string(), line)));
-        Ok(Self { name: name.into(), dict: dict_of(table)?, lines: lines.collect() })
+        Ok(Self { name: name.into(), dict: dict_of(table)?, lines: lines.collect(), is_asked: false })
     }
 
     /// One value at a dotted key.
     pub(crate) fn single(name: String, key: &str, value: &toml::Value) -> Result<Self> {
-        let mut table = toml::Table::new();
-        let mut parts: Vec<&str> = key.split('.').collect();
-        let last = parts.pop().unwrap_or_default();
-        let mut at = &mut table;
-        for part in parts {
-            let entry = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            at = entry.as_table_mut().expect("just made");
-        }
-        at.insert(last.into(), value.clone());
-        Ok(Self { name, dict: dict_of(&table)?, lines: BTreeMap::new() })
+        Ok(Self { name, dict: nested(key, Value::serialize(value)?), lines: BTreeMap::new(), is_asked: false })
     }
 
     /// The source of one key in words: `configs/model/biggan.toml:3`, or the argument.
@@ -83,6 +76,14 @@ pub(crate) fn collect_leaves(prefix: &str, dict: &Dict, leaves: &mut Vec<(String
     }
 }
 
+/// The tree that holds one value at a dotted key.
+pub(super) fn nested(key: &str, value: Value) -> Dict {
+    key.rsplit('.')
+        .fold(value, |inner, part| Dict::from([(part.to_string(), inner)]).into())
+        .into_dict()
+        .unwrap_or_default()
+}
+
 /// One `key=value` of the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Argument {
@@ -114,7 +115,7 @@ impl Argument {
     }
 
     pub(crate) fn layer(&self) -> Result<Layer> {
-        Layer::single(self.name(), &self.key, &self.value())
+        Ok(Layer { is_asked: true, ..Layer::single(self.name(), &self.key, &self.value())? })
     }
 }
 

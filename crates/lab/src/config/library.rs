@@ -20,23 +20,32 @@ const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs")
 /// All group files and manifests that can be named.
 #[derive(Clone, Debug)]
 pub(crate) struct Library {
-    files: BTreeMap<String, String>,
+    /// By their built-in names, `configs/GROUP/CHOICE.toml`.
+    files: BTreeMap<String, File>,
     /// One line on where files come from, when a folder of the user's is in use.
     pub(crate) notice: Option<String>,
+}
+
+/// A file's text, and what the user calls the file.
+#[derive(Clone, Debug)]
+struct File {
+    path: String,
+    text: String,
 }
 
 impl Library {
     /// The built-in files, and over them those of `folder` (`<folder>/<group>/<choice>.toml`).
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self> {
-        let mut files: BTreeMap<String, String> =
-            BUILT_IN.iter().map(|(n, t)| (n.to_string(), t.to_string())).collect();
+        let built_in =
+            |(name, text): &(&str, &str)| (name.to_string(), File { path: name.to_string(), text: text.to_string() });
+        let mut files: BTreeMap<String, File> = BUILT_IN.iter().map(built_in).collect();
         let Some(folder) = folder else { return Ok(Self { files, notice: None }) };
         let (mut added, mut replaced) = (0, 0);
         for group in GROUPS.iter().copied().chain([""]) {
             for (path, name) in toml_files(&folder.join(group)).input(format!("--configs {}", folder.display()))? {
                 let key = if group.is_empty() { format!("configs/{name}") } else { format!("configs/{group}/{name}") };
                 let text = fs::read_to_string(&path).input(path.display())?;
-                match files.insert(key, text) {
+                match files.insert(key, File { path: path.display().to_string(), text }) {
                     Some(_) => replaced += 1,
                     None => added += 1,
                 }
@@ -63,12 +72,11 @@ impl Library {
 
     /// The file of one choice of a group, checked to set only the group's keys.
     pub(crate) fn choice(&self, group: &str, choice: &str, source: &str) -> Result<Layer> {
-        let name = format!("configs/{group}/{choice}.toml");
-        let text = self.files.get(&name).ok_or_else(|| {
+        let file = self.files.get(&format!("configs/{group}/{choice}.toml")).ok_or_else(|| {
             let near = did_you_mean(choice, self.choices(group));
             input(format!("`{group}={choice}` ({source}): the group `{group}` has no such choice{near}"))
         })?;
-        let layer = Layer::from_toml(&name, text)?;
+        let layer = Layer::from_toml(&file.path, &file.text)?;
         if group != "scale"
             && let Some((key, _)) = layer.leaves().into_iter().find(|(key, _)| key.split('.').next() != Some(group))
         {
@@ -79,15 +87,15 @@ impl Library {
 
     /// The first comment line of a choice's file.
     pub(crate) fn summary(&self, group: &str, choice: &str) -> &str {
-        let text = self.files.get(&format!("configs/{group}/{choice}.toml")).map_or("", String::as_str);
+        let text = self.files.get(&format!("configs/{group}/{choice}.toml")).map_or("", |file| file.text.as_str());
         text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default()
     }
 
-    /// The text of `configs/<name>.toml`.
+    /// The path and the text of `configs/<name>.toml`.
     pub(crate) fn root_file(&self, name: &str) -> Result<(String, &str)> {
-        let path = format!("configs/{name}.toml");
-        let text = self.files.get(&path).ok_or_else(|| anyhow::anyhow!("{path} is not built in"))?;
-        Ok((path, text))
+        let name = format!("configs/{name}.toml");
+        let file = self.files.get(&name).ok_or_else(|| anyhow::anyhow!("{name} is not built in"))?;
+        Ok((file.path.clone(), &file.text))
     }
 
     /// The names of the built-in manifests: `diffaugment/table1`.
@@ -105,9 +113,8 @@ impl Library {
             all.iter().copied().filter(|e| *e == name || e.rsplit('/').next() == Some(name)).collect();
         match found.as_slice() {
             [one] => {
-                let path = format!("experiments/{one}.toml");
-                let text = self.files.get(&path).cloned().unwrap_or_default();
-                Ok((path, text))
+                let file = &self.files[&format!("experiments/{one}.toml")];
+                Ok((file.path.clone(), file.text.clone()))
             }
             [] => {
                 let short = all.iter().map(|e| e.rsplit('/').next().unwrap_or(e));

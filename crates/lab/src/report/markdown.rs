@@ -88,7 +88,7 @@ pub(crate) fn floor_lines(report: &Report) -> Vec<String> {
 }
 
 /// A spread, or a share of a number that is shown.
-fn is_part(name: &str) -> bool {
+pub(crate) fn is_part(name: &str) -> bool {
     name.ends_with("_std") || name.starts_with("leak_")
 }
 
@@ -205,16 +205,20 @@ fn over_seeds(cells: &[&Cell], values: fn(&Cell) -> &BTreeMap<String, Option<f64
 }
 
 /// A number, or mean and standard deviation of several.
-fn spread(numbers: &[f64]) -> String {
-    match numbers {
-        [] => "-".into(),
-        [one] => number(*one),
-        several => {
-            let mean = several.iter().sum::<f64>() / several.len() as f64;
-            let variance = several.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (several.len() - 1) as f64;
-            format!("{} ± {}", number(mean), number(variance.sqrt()))
-        }
+pub(crate) fn spread(numbers: &[f64]) -> String {
+    match mean_and_deviation(numbers) {
+        None => "-".into(),
+        Some((mean, None)) => number(mean),
+        Some((mean, Some(deviation))) => format!("{} ± {}", number(mean), number(deviation)),
     }
+}
+
+/// The mean, and with the divisor n - 1 the standard deviation of two numbers or more.
+pub(crate) fn mean_and_deviation(numbers: &[f64]) -> Option<(f64, Option<f64>)> {
+    let count = numbers.len();
+    let mean = numbers.iter().sum::<f64>() / count as f64;
+    let squares = || numbers.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    (count > 0).then(|| (mean, (count > 1).then(|| (squares() / (count - 1) as f64).sqrt())))
 }
 
 /// Three or four digits that matter.

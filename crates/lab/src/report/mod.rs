@@ -16,7 +16,7 @@ use crate::runs::lift;
 use crate::table::MetricSpec;
 
 pub(crate) use grid::Grid;
-pub(crate) use markdown::{floor_lines, number, results_grid};
+pub(crate) use markdown::{floor_lines, is_part, mean_and_deviation, number, results_grid, spread};
 
 /// Everything that the three renderings show.
 #[derive(Clone, Debug, Serialize)]

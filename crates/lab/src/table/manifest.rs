@@ -145,6 +145,13 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<()> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.name.is_empty() || !self.name.chars().all(is_plain) {
+            return Err(input(format!(
+                "name = {:?}: the report's files are named by it, so want letters, digits, - and _ only",
+                self.name
+            )));
+        }
         let selected = self.metrics.iter().filter(|m| m.select).count();
         if selected != 1 {
             return Err(input(format!("exactly one metric must have select = true, not {selected}")));

@@ -4,4 +4,4 @@ mod manifest;
 mod plan;
 
 pub(crate) use manifest::{Manifest, MetricSpec, Scale};
-pub(crate) use plan::{Choice, TablePlan, Work, deviations, plan, slug};
+pub(crate) use plan::{Choice, TablePlan, Work, deviations, is_same_run, plan, slug};

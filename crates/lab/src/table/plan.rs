@@ -150,15 +150,18 @@ fn cell(
         plan.differences = differences(&resolved.config, &published.resolve::<Config>()?.config)?;
     }
     let hash = resolved.config.hash();
-    // The hash leaves out where files lie; but two folders are two data sets.
-    let root = |config: &Config| config.data.root.clone();
-    let is_same = |other: &Config| other.hash() == hash && root(other) == root(&resolved.config);
-    let known = plan.runs.iter().position(|r| is_same(&r.resolved.config));
+    let known = plan.runs.iter().position(|run| is_same_run(&run.resolved.config, &resolved.config));
     Ok(Work::Run(known.unwrap_or_else(|| {
         let name = format!("{}-{}-s{seed}-{hash}", slug(&row.name), slug(&column.name));
         plan.runs.push(PlannedRun { name, seed, resolved });
         plan.runs.len() - 1
     })))
+}
+
+/// Whether two configs are of one run. The hash leaves out where files lie and what computes; but two folders are two data sets,
+/// and two devices are there to be compared.
+pub(crate) fn is_same_run(one: &Config, other: &Config) -> bool {
+    one.hash() == other.hash() && one.data.root == other.data.root && one.device == other.device
 }
 
 /// A run that serves several columns is named by its row alone, where no run on another data set would get that name too.

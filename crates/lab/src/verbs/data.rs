@@ -7,6 +7,7 @@ use anyhow::Result;
 use frugan_data::{DataConfig, DataName, Dataset, Labels, Splits, archive, checksum};
 use serde::{Deserialize, Serialize};
 
+use super::place::check_ending;
 use super::{arguments, keep};
 use crate::config::{Argument, Composer, Library, did_you_mean};
 use crate::failure::{InputContext, input};
@@ -86,30 +87,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Reads, packs, tells what was packed.
 fn pack(args: &PackArgs) -> Result<ExitCode> {
-    check_out(&args.out)?;
+    // A zip may be packed in place.
+    check_ending("zip", "", &args.out, &[])?;
     let config = settle(args)?;
     let Splits { train, test } = frugan_data::open(&config).or_input()?;
     let dataset = if args.split == Split::Train { train } else { test };
     archive::write(&dataset, &args.out).or_input()?;
     tell(&dataset, &args.out)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What can be known of the output before the data are read.
-fn check_out(out: &Path) -> Result<()> {
-    let shown = out.display();
-    if out.extension().is_none_or(|ending| ending != "zip") {
-        return Err(input(format!("{shown}: the output is a zip file, so give a name that ends in .zip")));
-    }
-    if out.is_dir() {
-        return Err(input(format!("{shown}: that is a folder; give the name of a file")));
-    }
-    match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(input(format!("{shown}: there is no folder {}; make it first", folder.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn settle(args: &PackArgs) -> Result<DataConfig> {

@@ -12,7 +12,8 @@ use frugan_metrics::{EvalConfig, Evaluator, FeatureCache, Features, Floor, Image
 use frugan_train::{Config, Draw, Evaluation, Snapshot, fakes, path_lengths};
 use serde_json::json;
 
-use super::arguments;
+use super::place::check_file;
+use super::{arguments, snapshot};
 use crate::config::{Argument, Composer, Layer, Library, Resolved};
 use crate::failure::{InputContext, input};
 use crate::report::Grid;
@@ -45,6 +46,16 @@ enum Subject {
     Images(Dataset),
 }
 
+impl Subject {
+    /// `[channels, height, width]` of an image.
+    fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Snapshot(snapshot, _) => snapshot.generator.image_shape(),
+            Self::Images(images) => images.shape,
+        }
+    }
+}
+
 /// Reads, measures, prints.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let (paths, overrides): (Vec<&String>, Vec<&String>) =
@@ -56,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(input(format!("{}: frugan eval reads eval.*, data.* and device only", other.name())));
     }
     let paths: Vec<&Path> = paths.into_iter().map(Path::new).collect();
+    args.out.as_ref().map_or(Ok(()), |out| check_file("--out ", out, &paths))?;
     if let ([subject, folder @ ..], false) = (paths.as_slice(), args.search.nearest.is_empty())
         && folder.len() < 2
     {
@@ -71,18 +83,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// The config: a snapshot's own or the defaults, the arguments over it. `measures` says whether a feature network is
-/// wanted, for which another may stand in.
+/// wanted; another stands in only for the default one, for numbers of a snapshot are to compare with its run's.
 fn settle(snapshot: Option<(&Path, &Snapshot)>, arguments: &[Argument], measures: bool) -> Result<Resolved<Config>> {
     let library = Library::open(None)?;
     let mut composer = Composer::new(&library);
     if let Some((path, snapshot)) = snapshot {
-        composer.layer(Layer::from_toml(&path.display().to_string(), &snapshot.about.config)?);
+        composer.whole(Layer::from_toml(&path.display().to_string(), &snapshot.about.config)?);
     }
     for argument in arguments {
         composer.argument(argument)?;
     }
-    let first: Resolved<Config> = composer.resolve()?;
-    for layer in stand_ins(&first, Allowed { data: false, network: measures })? {
+    let allowed = Allowed { data: false, network: measures && snapshot.is_none() };
+    for layer in stand_ins(&composer.resolve()?, allowed, true)? {
         eprintln!("{}", layer.name);
         composer.layer(layer);
     }
@@ -130,6 +142,7 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         network_name(&resolved.config),
         evaluator.network().source()
     );
+    check_reals(&reals_name, reals.len(), reference.is_some())?;
     let images = images_of(&reals)?;
     let mut scores = match (&subject, reference) {
         (Subject::Snapshot(snapshot, device), None) => score_as_in_training(snapshot, device, &resolved.config)?,
@@ -145,14 +158,20 @@ fn measure(path: &Path, reference: Option<&Path>, arguments: &[Argument], out: O
         }
     };
     let features = features(&evaluator, images, cache.as_ref())?;
-    let mut floor = Floor::of_halves(&features).or_input()?.scores(evaluator.protocol());
+    let half = reals.len() / 2;
+    // A covariance is of two images or more.
+    let mut floor = match half {
+        0 | 1 => Scores::new(),
+        _ => Floor::of_halves(&features).or_input()?.scores(evaluator.protocol()),
+    };
     if reference.is_some() {
         rename_reference(&mut scores);
         rename_reference(&mut floor);
     }
     print_scores(&what, &scores);
-    let half = reals.len() / 2;
-    print_scores(&format!("floor: {half} of the reference images against {half} others"), &floor);
+    if !floor.is_empty() {
+        print_scores(&format!("floor: {half} of the reference images against {half} others"), &floor);
+    }
     write(out, json!({"subject": what, "reference": reals_name, "scores": object(&scores), "floor": object(&floor)}))
 }
 
@@ -162,7 +181,7 @@ fn open_subject(path: &Path, arguments: &[Argument], measures: bool) -> Result<(
         return Ok((Subject::Images(read_folder(path)?), resolved));
     }
     let device = device_of(arguments)?;
-    let snapshot = Snapshot::load(path, &device).map_err(lift)?;
+    let snapshot = snapshot::load(path, &device)?;
     let resolved = settle(Some((path, &snapshot)), arguments, measures)?;
     Ok((Subject::Snapshot(Box::new(snapshot), device), resolved))
 }
@@ -184,6 +203,18 @@ fn reference_of(config: &Config, reference: Reference) -> Result<Dataset> {
     let whole = DataConfig { num_images: None, fraction: None, ..config.data.clone() };
     let splits = frugan_data::open(&whole).or_input()?;
     Ok(if reference.is_train() { splits.train } else { splits.test })
+}
+
+/// Refuses a reference that has no covariance.
+fn check_reals(name: &str, count: usize, is_folder: bool) -> Result<()> {
+    if count > 1 {
+        return Ok(());
+    }
+    let fix = match is_folder {
+        true => "give a folder of more",
+        false => "set eval.reference=train, or a larger data.test_fraction",
+    };
+    Err(input(format!("{name}: {count} images to measure against, want 2 or more; {fix}")))
 }
 
 fn images_of(dataset: &Dataset) -> Result<Images<'_>> {
@@ -271,6 +302,12 @@ fn device_of(arguments: &[Argument]) -> Result<Device> {
 fn floor_of_data(resolved: &Resolved<Config>, device: Device, out: Option<&Path>) -> Result<ExitCode> {
     let config = &resolved.config;
     let splits = frugan_data::open(&config.data).or_input()?;
+    let (train, test) = (splits.train.len(), splits.test.len());
+    if train < 4 || test < 2 {
+        return Err(input(format!(
+            "--floor: {train} training and {test} test images, want 4 and 2 or more; data.test_fraction shares them out"
+        )));
+    }
     let evaluator = Evaluator::open(&config.eval).and_then(|evaluator| evaluator.to_device(&device)).or_input()?;
     let cache = FeatureCache::of_user();
     eprintln!(

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::place::check_ending;
 use crate::failure::input;
 use subject::Subject;
 
@@ -63,6 +64,7 @@ pub(crate) struct Args {
 
 /// Loads, checks, draws, writes.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    check_ending("png", "--out ", &args.out, &[&args.snapshot])?;
     let mut subject = Subject::load(&args.snapshot, &args.device)?;
     let classes = subject.classes(&args.classes)?;
     let (files, words) = if let Some(layers) = &args.mix {

@@ -7,9 +7,11 @@ pub(crate) mod eval;
 pub(crate) mod generate;
 mod keep;
 pub(crate) mod kernels;
+mod place;
 pub(crate) mod project;
 pub(crate) mod rank;
 pub(crate) mod reproduce;
+mod snapshot;
 pub(crate) mod train;
 
 use std::collections::BTreeMap;
@@ -70,10 +72,13 @@ fn resolve(composer: &Composer<'_>) -> Result<Resolved<Config>> {
 /// A key that the user set and that nothing will read is an error.
 fn refuse_dead_keys(resolved: &Resolved<Config>) -> Result<()> {
     let config = &resolved.config;
+    let by_halflife = config.optim.ema.halflife_kimg.is_some();
     let rules = [
         ("augment.on", !config.augment.acts(), "augment.policy is empty: set a policy"),
         ("loss.lecam.decay", config.loss.lecam.weight == 0.0, "loss.lecam.weight is 0: set a weight"),
         ("loss.lecam.start_itr", config.loss.lecam.weight == 0.0, "loss.lecam.weight is 0: set a weight"),
+        ("optim.ema.decay", by_halflife, "optim.ema.halflife_kimg is set: set that in its place"),
+        ("optim.ema.start_itr", by_halflife, "optim.ema.halflife_kimg is set: set optim.ema.start_kimg in its place"),
         ("loss.cr.augment", config.loss.cr.weight == 0.0, "loss.cr.weight is 0: set a weight"),
     ];
     for (prefix, dead, why) in rules {
@@ -95,4 +100,11 @@ fn print_overridden(resolved: &Resolved<Config>) {
     if !over.is_empty() {
         eprintln!("overridden by arguments: {}", over.join(", "));
     }
+}
+
+/// The command line, for a shell; the binary by its name.
+fn command_line() -> String {
+    let arguments: Vec<String> = std::iter::once("frugan".to_owned()).chain(std::env::args().skip(1)).collect();
+    // No argument of a process holds the zero byte that cannot be quoted.
+    shlex::try_join(arguments.iter().map(String::as_str)).unwrap_or_else(|_| arguments.join(" "))
 }

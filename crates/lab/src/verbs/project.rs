@@ -7,12 +7,15 @@ use anyhow::Result;
 use candle_core::Tensor;
 use frugan_autograd::{Device, Result as TensorResult, Var, no_grad};
 use frugan_metrics::{Error as MetricError, Lpips, LpipsNet};
+use frugan_models::ModelConfig;
 use frugan_nn::{Metadata, TensorMap, to_safetensors};
-use frugan_train::{Projection, ProjectionConfig, Snapshot, project};
+use frugan_train::{Projection, ProjectionConfig, project};
 use image::imageops::{FilterType, crop_imm, resize};
 use serde_json::json;
 
 use super::generate::picture::write_png;
+use super::place::refuse_inputs;
+use super::snapshot;
 use crate::failure::{InputContext, input};
 use crate::report::number;
 use crate::runs::{lift, prepare_out, tell_choice};
@@ -63,14 +66,19 @@ const SMALLEST_SIDE: usize = 8;
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     tell_choice(&args.device);
     let device: Device = args.device.parse().input(format!("--device {}", args.device))?;
-    let snapshot = Snapshot::load(&args.snapshot, &device).map_err(lift)?;
+    let snapshot = snapshot::load(&args.snapshot, &device)?;
     let (model, classes) = (snapshot.config.model.name(), snapshot.about.num_classes);
     let Some(generator) = snapshot.generator.as_style() else {
         return Err(input(format!("project: {model} has no styles w; give a snapshot of StyleGAN2")));
     };
+    if let (Some(class), false) = (args.class, is_conditional(&snapshot.config.model, classes)) {
+        return Err(input(format!("--class {class} has no effect, for the snapshot is unconditional; leave it out")));
+    }
     if let Some(class) = args.class.filter(|class| *class >= classes) {
         return Err(input(format!("--class {class}: the snapshot has the classes 0 to {}", classes - 1)));
     }
+    let files = ["projection.png", "w.safetensors", "distance.jsonl"].map(|file| args.out.join(file));
+    files.iter().try_for_each(|file| refuse_inputs("--out ", file, &[&args.snapshot, &args.image]))?;
     let shape = generator.image_shape();
     let (bytes, seen) = read_target(&args.image, shape)?;
     let (name, lpips) = settle(args.distance, &device)?;
@@ -97,7 +105,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let rule = snapshot.config.eval.uint8;
     let bytes_of = |image: &Var| Ok::<_, anyhow::Error>(rule.to_bytes(&image.to_vec::<f32>()?));
     let tiles = [bytes, bytes_of(&found.first_image)?, bytes_of(&found.image)?].concat();
-    let files = ["projection.png", "w.safetensors", "distance.jsonl"].map(|file| args.out.join(file));
     write_png(&files[0], &tiles, shape, 1, 3)?;
     write_w(&files[1], &found, args, &name)?;
     let lines = (0_u64..).zip(&found.distances).map(|(step, apart)| json!({"step": step, "distance": apart}));
@@ -106,6 +113,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     println!("distance {}, from {} at the mean style", number(found.distance), number(found.distances[0]));
     println!("{}", files.each_ref().map(|file| file.display().to_string()).join(" "));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the generator's images depend on their class.
+fn is_conditional(model: &ModelConfig, classes: usize) -> bool {
+    classes > 1 && matches!(model, ModelConfig::StyleGan2(config) if config.conditional)
 }
 
 /// The image's middle square as bytes `[3, side, side]`, and what was done to it in words.

@@ -8,7 +8,7 @@ use frugan_autograd::Device;
 use frugan_data::{DataName, Labels};
 use frugan_train::{Config, Estimate, Outcome, Record, Status};
 
-use super::{open_library, training_arguments};
+use super::{command_line, open_library, training_arguments};
 use crate::config::{Argument, Library, annotated, leaves_of, show};
 use crate::failure::input;
 use crate::report::{Cell, Curve, Report, floor_lines, results_grid};
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Run every cell once a seed: `--seeds 0,1`
-    #[arg(long, value_delimiter = ',', default_value = "0")]
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seeds: Vec<u64>,
     /// Only these rows: names with commas between, or the option again
     #[arg(long)]
@@ -113,6 +113,11 @@ fn settle(
     scale: &str,
     arguments: &[Argument],
 ) -> Result<(TablePlan, Vec<String>)> {
+    let mut seeds = args.seeds.clone();
+    seeds.sort_unstable();
+    if let Some(twice) = seeds.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(input(format!("--seeds: {} stands there twice; a run's seed fills a cell once", twice[0])));
+    }
     let mut choice = Choice {
         scale,
         rows: &args.rows,
@@ -124,8 +129,7 @@ fn settle(
     };
     let first = plan(manifest, library, &choice)?;
     let resolved = &first.runs.first().ok_or_else(|| input("--seeds: give at least one seed"))?.resolved;
-    let allowed = Allowed { data: scale == "smoke", network: !args.dry_run };
-    let decisions = sources::stand_ins(resolved, allowed)?;
+    let decisions = sources::stand_ins(resolved, Allowed::at_scale(scale), !args.dry_run)?;
     choice.decisions = &decisions;
     let table = if decisions.is_empty() { first } else { plan(manifest, library, &choice)? };
     for decision in &decisions {
@@ -313,7 +317,7 @@ fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &Tab
         device: device_name(jobs[0].plan.config()),
         version: env!("CARGO_PKG_VERSION").into(),
         commit: env!("FRUGAN_COMMIT").into(),
-        command: command(),
+        command: command_line(),
         cells: cells.collect(),
         rows_are: manifest.rows_are.clone(),
         columns_are: manifest.columns_are.clone(),
@@ -325,13 +329,6 @@ fn report(manifest: &Manifest, scale: &str, deviations: Vec<String>, table: &Tab
 /// The device by its full name, `auto` resolved.
 fn device_name(config: &Config) -> String {
     config.device.parse::<Device>().map_or_else(|_| config.device.clone(), |device| device.to_string())
-}
-
-/// The command line, for a shell; the binary by its name.
-fn command() -> String {
-    let arguments: Vec<String> = std::iter::once("frugan".to_owned()).chain(std::env::args().skip(1)).collect();
-    // No argument of a process holds the zero byte that cannot be quoted.
-    shlex::try_join(arguments.iter().map(String::as_str)).unwrap_or_else(|_| arguments.join(" "))
 }
 
 /// Enters a run's results into its cells.

@@ -44,3 +44,11 @@ pub(crate) fn other_weights(scratch: &Scratch) {
     bytes.extend(1f32.to_le_bytes());
     scratch.write("w.safetensors", bytes);
 }
+
+/// Two images in one folder, one of another size in the other.
+pub(crate) fn two_sizes(scratch: &Scratch) {
+    for (path, side) in [("small/a.png", 8), ("small/b.png", 8), ("large/a.png", 16)] {
+        let path = scratch.write(path, "");
+        image::RgbImage::from_fn(side, side, |x, y| image::Rgb([(x * y) as u8; 3])).save(path).unwrap();
+    }
+}

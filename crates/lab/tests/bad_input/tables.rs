@@ -17,6 +17,8 @@ pub(crate) fn tables() -> Vec<Case> {
         case("override of what the table varies", reproduce(&["augment.policy=cutout"]), &["rows and columns"]),
         case("seed as an override", reproduce(&["seed=1"]), &["--seeds"]),
         case("seeds that are no numbers", reproduce(&["--seeds", "a"]), &["--seeds"]),
+        case("a seed twice", reproduce(&["--seeds", "1,0,1"]), &["--seeds: 1 stands there twice"]),
+        case("a negative seed", reproduce(&["--seeds", "-1"]), &["'-1' for '--seeds", "0 or more"]),
         case("a cell that cannot be run", reproduce(&["data=synthetic", "data.num_images=10"]), &["optim.batch"]),
         prepared(
             "table's out is a file",
@@ -30,6 +32,12 @@ pub(crate) fn tables() -> Vec<Case> {
             vec!["reproduce", "t.toml"],
             &["t.toml:1", "nmae"],
         ),
+        prepared(
+            "manifest that names a place",
+            |s| drop(s.write("t.toml", manifest("../../x"))),
+            vec!["reproduce", "t.toml"],
+            &["t.toml: name = \"../../x\"", "letters, digits"],
+        ),
         case("manifest that is not there", vec!["reproduce", "t.toml"], &["t.toml"]),
         prepared(
             "weights of another network",
@@ -38,4 +46,19 @@ pub(crate) fn tables() -> Vec<Case> {
             &["w.safetensors"],
         ),
     ]
+}
+
+/// A whole manifest of this name.
+fn manifest(name: &str) -> String {
+    format!(
+        r#"name = "{name}"
+title = "t"
+source = "s"
+metrics = [{{ name = "fid", label = "FID", select = true }}]
+base = {{}}
+rows = [{{ name = "r" }}]
+columns = [{{ name = "c" }}]
+scales.smoke = {{ summary = "minutes" }}
+"#
+    )
 }

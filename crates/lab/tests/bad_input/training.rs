@@ -48,6 +48,12 @@ pub(crate) fn overrides() -> Vec<Case> {
             &["transfer.from = no.safetensors", "no such file"],
         ),
         prepared(
+            "transfer from a folder",
+            |s| std::fs::create_dir(s.path("old")).unwrap(),
+            train(&["--transfer", "old"]),
+            &["--transfer old", "that is a folder", "snapshot-STEP.safetensors"],
+        ),
+        prepared(
             "transfer from other weights",
             other_weights,
             train(&["--transfer", "w.safetensors"]),
@@ -87,7 +93,22 @@ pub(crate) fn overrides() -> Vec<Case> {
         case("a doctor without a patient", vec!["doctor", "--device", "cuda:4096"], &["device cuda:4096"]),
         case("unknown option", train(&["--stepz"]), &["--stepz"]),
         case("open quote in a sweep", vec!["train", "-m", "augment.policy=\"color"], &["not closed"]),
-        case("a sweep of twins", vec!["train", "-m", "seed=1,1", "--out", "run"], &["the same"]),
+        case("a sweep of twins", vec!["train", "-m", "seed=1,1", "--out", "run"], &["the same: seed=1 and seed=1"]),
+        case(
+            "a sweep of one value written in two ways",
+            vec!["train", "-m", "optim.g.lr=1e-3,0.001", "--out", "run"],
+            &["the same: lr=1e-3 and lr=0.001"],
+        ),
+        case(
+            "a key twice in a sweep",
+            vec!["train", "-m", "optim.batch=8,16", "seed=0", "optim.batch=16", "--out", "run"],
+            &["`optim.batch=8,16` and argument `optim.batch=16`", "optim.batch=A,B"],
+        ),
+        case(
+            "more ranks than a machine has",
+            train(&["optim.batch=1000", "data.num_images=1000", "--gpus", "1000", "--device", "cpu"]),
+            &["ranks.count = 1000 on the CPU", "ranks at most"],
+        ),
     ]
 }
 

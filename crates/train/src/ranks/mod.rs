@@ -23,8 +23,13 @@ pub use through::Through;
 /// The longest `ranks.timeout_s`.
 const DAY_S: f64 = 86_400.0;
 
-/// Whether each rank finds a GPU, where the first has one: the others take those behind it.
+/// Whether each rank finds a GPU, where the first has one: the others take those behind it. Ranks without one have no NCCL.
 pub(crate) fn check_devices(config: &Config, device: Device) -> Result<()> {
+    if (device, config.ranks.through) == (Device::Cpu, Through::Nccl) && config.ranks.count > 1 {
+        return Err(Error::Config(
+            "ranks.through = \"nccl\" with device cpu: NCCL joins GPUs; set ranks.through=host, or choose --device cuda".into(),
+        ));
+    }
     let (Device::Cuda(first), 2..) = (device, config.ranks.count) else { return Ok(()) };
     let (count, here) = (config.ranks.count, cuda::count()?);
     if first + count <= here {

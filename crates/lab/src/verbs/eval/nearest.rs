@@ -15,6 +15,7 @@ use crate::failure::{InputContext, input};
 use crate::report::{Grid, number};
 use crate::runs::lift;
 use crate::verbs::generate::picture::{WHITE, write_png};
+use crate::verbs::place::check_ending;
 
 /// By what two images are near.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -58,6 +59,8 @@ pub(super) fn run(
     search: &Search,
     out: Option<&Path>,
 ) -> Result<ExitCode> {
+    let inputs = [&[path], folder.as_slice()].concat();
+    check_ending("png", "--picture ", &search.picture, &inputs)?;
     let (subject, resolved) = open_subject(path, arguments, false)?;
     let lpips = search.nearest.contains(&Distance::Lpips).then(|| Lpips::open(LpipsNet::AlexNet, None));
     let lpips = lpips.transpose().or_input()?;
@@ -73,6 +76,7 @@ pub(super) fn run(
     {
         eprintln!("these are not the images that the snapshot was trained on: another set, subset or size");
     }
+    check_sizes(subject.shape(), &training)?;
     let samples = samples_of(&subject, &resolved.config, search.samples as usize)?;
     let samples = Images::new(&samples, training.shape).or_input()?;
     let pool = Pool::new(&training, folder.is_none() && resolved.config.data.mirror != Mirror::Off);
@@ -96,6 +100,22 @@ pub(super) fn run(
     print(&all, &pool, samples.len());
     println!("{}", search.picture.display());
     write(out, report(&what, &training, &pool, &all, samples.len()))
+}
+
+/// Images are compared value by value.
+fn check_sizes(samples: [usize; 3], training: &Dataset) -> Result<()> {
+    let shown = |[channels, height, width]: [usize; 3]| format!("{channels}x{height}x{width}");
+    if samples == training.shape {
+        return Ok(());
+    }
+    Err(input(format!(
+        "the samples are {} and the images of {} {}, want one size; data=folder data.root=FOLDER data.resolution={} brings \
+         a folder's images to it",
+        shown(samples),
+        training.name,
+        shown(training.shape),
+        samples[1]
+    )))
 }
 
 /// The images that the run trained on, and the test images.

@@ -25,9 +25,6 @@ pub(super) fn draw(subject: &mut Subject, args: &Args, classes: &[i32], space: S
         return Err(input(format!("--steps {steps}: a row shows images of the GIF; give --frames {steps} or more")));
     }
     let gif = args.out.with_extension("gif");
-    if gif == args.out {
-        return Err(input(format!("--out {}: name the PNG; the GIF is written beside it", args.out.display())));
-    }
     let labels = args.labels(classes);
     let places: Vec<f64> = (0..frames).map(|frame| frame as f64 / (frames - 1) as f64).collect();
     let dims = subject.generator().latent_dim();

@@ -9,7 +9,8 @@ use frugan_nn::{Mode, Purpose, Stream};
 use frugan_train::Snapshot;
 
 use crate::failure::{InputContext, input};
-use crate::runs::{lift, tell_choice};
+use crate::runs::tell_choice;
+use crate::verbs::snapshot;
 
 const LATENT: Purpose = Purpose::new("generate.latent");
 const STANDING_LATENT: Purpose = Purpose::new("generate.standing.latent");
@@ -32,7 +33,7 @@ impl Subject {
     pub(super) fn load(path: &Path, device: &str) -> Result<Self> {
         tell_choice(device);
         let device: Device = device.parse().input(format!("--device {device}"))?;
-        let snapshot = Snapshot::load(path, &device).map_err(lift)?;
+        let snapshot = snapshot::load(path, &device)?;
         Ok(Self { snapshot, path: path.into(), device, stands: false })
     }
 
