@@ -297,6 +297,7 @@ impl Peers {
 
     /// Runs a call of the driver that may wait for the device, as one that queues work does where much is queued: a guard looks after the
     /// others meanwhile.
+    #[cfg(feature = "driver")]
     pub(crate) fn guarded<R>(&self, call: impl FnOnce() -> Result<R>) -> Result<R> {
         *lock(&self.called) = Some(Instant::now());
         let result = call();
