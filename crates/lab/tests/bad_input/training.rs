@@ -81,6 +81,16 @@ pub(crate) fn overrides() -> Vec<Case> {
         case("no value", train(&["seed"]), &["`seed` is not an override", "key=value"]),
         case("not a key", train(&["a..b=1"]), &["is not a key"]),
         case("unknown nonfinite policy", train(&["train.nonfinite=skip"]), &["train.nonfinite", "skip:N"]),
+        case(
+            "a decay where a half-life averages",
+            train(&["optim=stylegan2", "optim.ema.decay=0.99"]),
+            &["`optim.ema.decay`", "has no effect", "set that in its place"],
+        ),
+        case(
+            "more fakes than a life can see",
+            train(&["eval.num_fakes=99999999"]),
+            &["eval.num_fakes = 99999999: expected at most 10000000 images"],
+        ),
         case("unknown precision", train(&["precision=f8"]), &["precision", "f8"]),
         case(
             "half precision on the CPU",
