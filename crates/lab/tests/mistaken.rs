@@ -3,17 +3,7 @@
 
 mod support;
 
-use support::{Ran, Scratch};
-
-const SHORT: [&str; 7] = [
-    "data.num_images=64",
-    "optim.batch=8",
-    "eval.num_fakes=32",
-    "train.steps=2",
-    "train.tick_steps=2",
-    "train.monitor_images=16",
-    "--out",
-];
+use support::{Ran, SHORT, Scratch};
 
 /// The sentence of a command that is refused.
 fn refused(scratch: &Scratch, args: &[&str]) -> String {
@@ -27,7 +17,7 @@ fn refused(scratch: &Scratch, args: &[&str]) -> String {
 #[test]
 fn a_state_is_told_from_a_snapshot() {
     let scratch = Scratch::new();
-    scratch.run(&[&["train", "model=mlp", "model.width=8"], &SHORT[..], &["run"]].concat()).succeeded();
+    scratch.run(&[&["train", "model=mlp", "model.width=8"], &SHORT[..], &["--out", "run"]].concat()).succeeded();
     scratch.write("a.png", "no picture");
     let state = "run/state-2.safetensors";
     for args in [&["generate", state][..], &["eval", state], &["project", state, "a.png"]] {
@@ -52,7 +42,7 @@ fn a_class_begins_a_conditional_models_projection() {
         "model.w_dim=32",
         "model.mapping_layers=2",
     ];
-    scratch.run(&[&model[..], &SHORT, &["run"]].concat()).succeeded();
+    scratch.run(&[&model[..], &SHORT, &["--out", "run"]].concat()).succeeded();
     image::RgbImage::new(32, 32).save(scratch.path("a.png")).unwrap();
     let project = ["project", "run/snapshot-2.safetensors", "a.png", "--distance", "pixels", "--steps", "2", "--class"];
     scratch.run(&[&project[..], &["1"]].concat()).succeeded();
@@ -68,7 +58,7 @@ fn a_class_begins_a_conditional_models_projection() {
 fn no_backtrace_stands_in_the_sentence_of_a_stop() {
     let scratch = Scratch::new();
     let rates = ["optim.g.lr=1e30", "optim.d.lr=1e30", "train.steps=20"];
-    let args = [&["train", "model=mlp", "model.width=8"], &SHORT[..], &["run"], &rates].concat();
+    let args = [&["train", "model=mlp", "model.width=8"], &SHORT[..], &["--out", "run"], &rates].concat();
     let ran = Ran::of(scratch.frugan(&args).env("RUST_BACKTRACE", "1"));
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     let line = ran.err.lines().find(|line| line.contains("are not finite")).unwrap();

@@ -5,23 +5,11 @@ mod support;
 
 use std::fs;
 
-use support::{Ran, Scratch};
+use support::{Ran, SHORT, Scratch};
 
 /// A sweep of runs of two steps.
 fn sweep(scratch: &Scratch, more: &[&str]) -> Ran {
-    let short = [
-        "train",
-        "-m",
-        "model=mlp",
-        "model.width=8",
-        "data.num_images=64",
-        "optim.batch=8",
-        "eval.num_fakes=32",
-        "train.steps=2",
-        "train.tick_steps=2",
-        "train.monitor_images=16",
-    ];
-    scratch.run(&[&short, more].concat())
+    scratch.run(&[&["train", "-m", "model=mlp", "model.width=8"], &SHORT[..], more].concat())
 }
 
 /// The folders of the sweeps, sorted.

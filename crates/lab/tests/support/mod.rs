@@ -133,6 +133,16 @@ pub(crate) fn tiny<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [verb].into_iter().chain(TINY).chain(more.iter().copied()).collect()
 }
 
+/// A run of two steps, whatever the model.
+pub(crate) const SHORT: [&str; 6] = [
+    "data.num_images=64",
+    "optim.batch=8",
+    "eval.num_fakes=32",
+    "train.steps=2",
+    "train.tick_steps=2",
+    "train.monitor_images=16",
+];
+
 /// Every file below a folder with its content; nothing where the folder is missing.
 pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
